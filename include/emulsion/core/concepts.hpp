@@ -1,0 +1,77 @@
+#pragma once
+#include <Eigen/Core>
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+namespace emulsion {
+
+using Index = Eigen::Index;
+using Labels = Eigen::Matrix<Index, Eigen::Dynamic, 1>;
+
+/// b x K, one contiguous column per component: scores of a block, then responsibilities times weights.
+using Scores = Eigen::Ref<Eigen::MatrixXd>;
+using Responsibilities = Eigen::Ref<const Eigen::MatrixXd>;
+
+/// Data: a cheap view that can be cut. A block is a smaller view of the same type; what is known beyond the value
+/// (weights, given responsibilities) travels inside the view.
+template <class D>
+concept Observations = std::copyable<D> && requires(const D& d, Index i) {
+  { d.size() } -> std::convertible_to<Index>;
+  { d.total_weight() } -> std::convertible_to<double>;  // sum of the weights: the n of BIC
+  { d.slice(i, i) } -> std::same_as<D>;                 // first, count
+};
+
+/// What is learnt from data: a commutative monoid with scaling. Storage is kept, never reallocated.
+template <class S>
+concept Mergeable = std::copyable<S> && requires(S s, const S& t, double c) {
+  { s += t } -> std::same_as<S&>;
+  { s *= c } -> std::same_as<S&>;  // c >= 0; 0 gives the zero
+};
+
+/// A summand of the complete log-likelihood, for K components at once: a gate or a bank of components.
+template <class T, class Data>
+concept Term = std::copyable<T> && Mergeable<typename T::Statistics> &&
+    requires(const T& t, T& next, const Data& block, Scores scores, const Responsibilities& r,
+             typename T::Scratch& scratch, typename T::Statistics& s) {
+  { t.size() } -> std::convertible_to<Index>;                   // K
+  { t.statistics() } -> std::same_as<typename T::Statistics>;   // the zero, with all its storage
+  { t.scratch(Index{}) } -> std::same_as<typename T::Scratch>;  // for blocks of at most that many observations
+  t.score(block, scratch, scores);                              // scores(i, k) += log p(x_i | k)
+  t.accumulate(block, r, scratch, s);     // s += block; r holds the weights; scratch as score() left it
+  t.maximize(std::as_const(s), next);     // next = argmax of the term given s; no allocation
+  { t.offset() } -> std::convertible_to<double>;  // log prior (MAP), minus KL (variational) or 0
+};
+
+/// What a newcomer writes: one member of a family. Components<C> makes a term of K of them.
+template <class C, class Data>
+concept Component = std::copyable<C> && Mergeable<typename C::Statistics> &&
+    requires(const C& c, C& next, const Data& block, Eigen::Ref<Eigen::VectorXd> out,
+             const Eigen::Ref<const Eigen::VectorXd>& w, typename C::Statistics& s) {
+  c.log_density(block, out);           // out(i) = log p(x_i | theta)
+  { c.statistics() } -> std::same_as<typename C::Statistics>;
+  c.accumulate(block, w, s);           // s += sum_i w_i t(x_i)
+  c.maximize(std::as_const(s), next);  // next = argmax; the old parameters where s is empty
+};
+
+/// What a driver knows. EStep turns the scores of a block into responsibilities and returns log-normalisers.
+template <class M, class Data, class EStep>
+concept LatentModel = std::copyable<M> && Mergeable<typename M::Statistics> &&
+    requires(const M& m, M& next, const Data& block, const EStep& e, typename M::Scratch& scratch,
+             typename M::Statistics& s) {
+  { m.statistics() } -> std::same_as<typename M::Statistics>;
+  { m.scratch(Index{}) } -> std::same_as<typename M::Scratch>;
+  m.accumulate(block, e, scratch, s);  // score all terms, e, accumulate all terms
+  m.maximize(std::as_const(s), next);
+  { m.objective(std::as_const(s)) } -> std::convertible_to<double>;  // of *m*: log normalisers + offsets
+};
+
+/// Unconstrained parameters (log ratios, means, log-Cholesky): for acceleration and for distances below the
+/// rounding of the objective. unpack() returns false where the parameters are not admissible.
+template <class M>
+concept Charted = requires(const M& m, M& next, Eigen::VectorXd& v, const Eigen::VectorXd& u) {
+  m.pack(v);
+  { next.unpack(u) } -> std::same_as<bool>;
+};
+
+}  // namespace emulsion

@@ -1,0 +1,123 @@
+#pragma once
+#include <algorithm>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "emulsion/core/concepts.hpp"
+
+namespace emulsion {
+
+/// How a fit ended. Only `converged` claims the optimum.
+enum class Status {
+  converged,        ///< the estimated distance to the limit is below the tolerance
+  iteration_limit,  ///< max_iterations were done first
+  sublinear,        ///< the rate of convergence tends to one: no distance to the limit can be estimated
+  stopped,          ///< the progress callback or the stop token asked for it
+  objective_fell,   ///< the objective fell by more than its rounding: the model before the fall is kept
+  failed            ///< the objective was not finite: the last model with a finite one, or the start, is kept
+};
+
+/// What happened on the way, each with the component or dimension concerned.
+enum class EventKind {
+  floor_active,   ///< a variance of a component is held up by the floor
+  emptied,        ///< a component lost all its weight
+  reseeded,       ///< a degenerate component was placed anew
+  dropped,        ///< a degenerate component was removed
+  degenerate,     ///< too few observations or distinct rows for the components asked for
+  spurious,       ///< a higher optimum was found, but with a component on a few near-equal points
+  separated,      ///< a gate's coefficients diverge
+  jitter,         ///< a diagonal was increased to factor a matrix
+  at_bound,       ///< a parameter lies on the border of its range
+  outlier,        ///< one observation carries nearly all the variance of a dimension
+  damped,         ///< a local step was shortened
+  constant,       ///< a dimension has one value
+  collinear,      ///< a dimension is a linear function of others
+  duplicates,     ///< at least half of the observations repeat others
+  few_observations,  ///< fewer observations than a full covariance needs
+  fell,             ///< the objective fell
+  not_finite        ///< the objective was NaN or infinite
+};
+
+inline std::string_view to_string(Status status) {
+  constexpr std::string_view names[] = {"converged", "iteration limit", "sublinear",
+                                        "stopped",   "objective fell",  "failed"};
+  return names[static_cast<std::size_t>(status)];
+}
+
+inline std::string_view to_string(EventKind kind) {
+  constexpr std::string_view names[] = {"floor active", "emptied",    "reseeded",  "dropped",   "degenerate",
+                                        "spurious",     "separated",  "jitter",    "at bound",  "outlier",
+                                        "damped",       "constant",   "collinear", "duplicates",
+                                        "few observations", "fell", "not finite"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
+/// One thing that happened. -1 stands for no component, no dimension.
+struct Event {
+  EventKind kind = EventKind::degenerate;
+  Index iteration = 0;
+  Index component = -1;
+  Index dimension = -1;
+  double value = 0;
+  std::string text = {};  ///< one sentence
+};
+
+/// Events, each kind at most once per component and dimension, however many iterations repeat it.
+class EventLog {
+ public:
+  bool contains(EventKind kind, Index component = -1, Index dimension = -1) const {
+    return std::any_of(events_.begin(), events_.end(), [&](const Event& e) {
+      return e.kind == kind && e.component == component && e.dimension == dimension;
+    });
+  }
+  void add(Event event) {
+    if (contains(event.kind, event.component, event.dimension)) return;
+    event.iteration = std::max(event.iteration, iteration);
+    events_.push_back(std::move(event));
+  }
+  std::vector<Event>& events() { return events_; }
+
+  Index iteration = 0;
+
+ private:
+  std::vector<Event> events_;
+};
+
+/// What a driver says about a fit. Log-likelihoods are totals in nats.
+struct Report {
+  Status status = Status::iteration_limit;
+  Index iterations = 0;  ///< M-steps of the returned run
+  Index e_steps = 0;     ///< passes over the data: all restarts and seeding
+  double objective = 0;  ///< log-likelihood, log posterior or evidence bound of the returned model
+  double distance = 0;   ///< estimated nats per observation to the limit; NaN when it cannot be estimated
+  double rate = 0;       ///< factor by which an iteration shrinks that distance
+  std::vector<double> trace = {};     ///< objective of the start and after every iteration
+  std::vector<double> restarts = {};  ///< objective of every restart as far as it was taken, best first
+  Index best_reached = 0;             ///< how many restarts reached the best regular optimum
+  std::vector<Event> events = {};
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Report& report) {
+  out << "status " << to_string(report.status) << " after " << report.iterations << " iterations, objective "
+      << report.objective << " nats, estimated distance to the limit " << report.distance
+      << " nats per observation";
+  if (report.restarts.size() > 1) {
+    out << "\nbest optimum reached by " << report.best_reached << " of " << report.restarts.size() << " restarts";
+  }
+  for (const Event& event : report.events) {
+    out << "\n" << to_string(event.kind) << " (iteration " << event.iteration << "): " << event.text;
+  }
+  return out;
+}
+
+/// A fitted model and how it was found.
+template <class M>
+struct Fit {
+  M model;
+  Report report;
+};
+
+}  // namespace emulsion

@@ -1,0 +1,118 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "emulsion/data/points.hpp"
+
+namespace emulsion {
+
+/// Coordinates in which a family with location and scale does its sums:
+///
+///   y_j = x_j scale_j - centre_j,
+///
+/// scale_j an exact power of two, so that the first product rounds nothing. Means and factors kept in y are of order one
+/// however large, small or far away the data are, and squares can neither overflow nor vanish. A model that carries its
+/// frame loses nothing on the way out.
+///
+/// Centre and scale are robust (median, interquartile range), so that one wild observation does not blur the rest.
+struct Frame {
+  Eigen::VectorXd centre;  ///< d, in scaled units
+  Eigen::VectorXd scale;   ///< d, powers of two
+  Eigen::VectorXd spread;  ///< d, positive: a robust standard deviation in scaled units; floors are relative to it
+
+  Index dimension() const { return centre.size(); }
+
+  /// log |dy / dx|: what a log density in y gains to be one in x.
+  double log_jacobian() const {
+    double sum = 0;
+    for (Index j = 0; j < scale.size(); ++j) sum += std::log(scale(j));
+    return sum;
+  }
+
+  /// Dimension j of an observation, of order one.
+  double standardised(double x, Index j) const { return (x * scale(j) - centre(j)) / spread(j); }
+
+  static Frame identity(Index dimension) {
+    return {Eigen::VectorXd::Zero(dimension), Eigen::VectorXd::Ones(dimension), Eigen::VectorXd::Ones(dimension)};
+  }
+
+  /// 2^-e for |value| in [2^e, 2^(e+1)), within the normal range of a double, so that it has an inverse.
+  static double scale_for(double value) {
+    if (!(value > 0)) return 1;
+    return std::ldexp(1.0, -std::clamp(std::ilogb(value), -1021, 1021));
+  }
+};
+
+/// Median and robust spread of one dimension.
+struct Location {
+  double median = 0, spread = 0, largest = 0;  ///< largest: max |x - median|
+};
+
+/// From the observations with positive weight, at most `most` of them, evenly taken. Cost O(n).
+template <class D>
+Location robust_location(const D& x, Index dimension, std::vector<double>& values, Index most = 20'000) {
+  values.clear();
+  const Index step = std::max<Index>(1, x.size() / most);
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (Index i = 0; i < x.size(); ++i) {
+    if (x.weight(i) == 0) continue;
+    const auto value = static_cast<double>(x(dimension, i));
+    low = std::min(low, value);
+    high = std::max(high, value);
+    if (i % step == 0) values.push_back(value);
+  }
+  if (values.empty()) values.push_back(low);
+  const auto quantile = [&](double p) {
+    const auto at = values.begin() + static_cast<std::ptrdiff_t>(p * static_cast<double>(values.size() - 1));
+    std::nth_element(values.begin(), at, values.end());
+    return *at;
+  };
+  Location result;
+  result.median = quantile(0.5);
+  const double quartiles = quantile(0.75) / 2 - quantile(0.25) / 2;  // halves: the difference of two 1e308 is finite
+  result.largest = std::max(high / 2 - result.median / 2, result.median / 2 - low / 2) * 2;
+  result.spread = quartiles / 0.6745;
+  if (!(result.spread > 0)) {  // most values are equal: the mean deviation, which any other value makes positive
+    double sum = 0;
+    for (const double value : values) sum += std::abs(value / 2 - result.median / 2) / static_cast<double>(values.size());
+    result.spread = 2 * sum;
+  }
+  if (!(result.spread > 0)) result.spread = std::min(result.largest, std::numeric_limits<double>::max());
+  return result;
+}
+
+/// The frame of data. `isotropic`: one scale and spread for all dimensions, for families that know no other.
+template <class D>
+std::shared_ptr<const Frame> frame_of(const D& x, bool isotropic) {
+  const Index d = x.dimension();
+  std::vector<double> values;
+  std::vector<Location> found;
+  Location widest;
+  for (Index j = 0; j < d; ++j) {
+    found.push_back(robust_location(x, j, values));
+    widest.spread = std::max(widest.spread, found.back().spread);
+    widest.largest = std::max(widest.largest, found.back().largest);
+  }
+  Frame frame = Frame::identity(d);
+  for (Index j = 0; j < d; ++j) {
+    const double median = found[static_cast<std::size_t>(j)].median;
+    const Location& width = isotropic ? widest : found[static_cast<std::size_t>(j)];
+    double spread = width.spread;
+    if (!(spread > 0)) spread = median != 0 ? std::abs(median) : 1.0;  // a constant
+    // Squares of the most distant value, summed over all observations, must stay finite.
+    frame.scale(j) = Frame::scale_for(std::max(spread, width.largest * 0x1p-400));
+    frame.centre(j) = median * frame.scale(j);
+    frame.spread(j) = spread * frame.scale(j);
+  }
+  if (isotropic) {  // all dimensions constant: their scales may still differ
+    frame.centre.array() *= frame.scale.minCoeff() / frame.scale.array();
+    frame.spread.array() *= frame.scale.minCoeff() / frame.scale.array();
+    frame.scale.setConstant(frame.scale.minCoeff());
+    frame.spread.setConstant(frame.spread.maxCoeff());
+  }
+  return std::make_shared<const Frame>(std::move(frame));
+}
+
+}  // namespace emulsion

@@ -1,0 +1,165 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "emulsion/core/linear_algebra.hpp"
+#include "emulsion/core/report.hpp"
+#include "emulsion/data/frame.hpp"
+
+namespace emulsion {
+
+/// Throws InvalidArgument with the place of the first value that is NaN or infinite. Cost O(n d).
+template <class D>
+void require_finite(const D& x) {
+  for (Index i = 0; i < x.size(); ++i) {
+    for (Index j = 0; j < x.dimension(); ++j) {
+      if (std::isfinite(x(j, i))) continue;
+      require(false, "dimension ", j, " of observation ", i, " is ", x(j, i),
+              "; values must be finite: leave such observations out or give them weight zero and a finite value");
+    }
+  }
+}
+
+/// How many distinct observations with positive weight there are, counted up to `most`. Cost O(n min(most, distinct)).
+template <class D>
+Index distinct_observations(const D& x, Index most) {
+  std::vector<Index> found;
+  for (Index i = 0; i < x.size() && static_cast<Index>(found.size()) < most; ++i) {
+    if (x.weight(i) == 0) continue;
+    const bool known = std::any_of(found.rbegin(), found.rend(), [&](Index other) {
+      for (Index j = 0; j < x.dimension(); ++j) {
+        if (x(j, i) != x(j, other)) return false;
+      }
+      return true;
+    });
+    if (!known) found.push_back(i);
+  }
+  return static_cast<Index>(found.size());
+}
+
+/// The share of observations that repeat another, among at most 20,000 evenly taken.
+template <class D>
+double repeated_share(const D& x) {
+  std::vector<Index> order;
+  const Index step = std::max<Index>(1, x.size() / 20'000);
+  for (Index i = 0; i < x.size(); i += step) {
+    if (x.weight(i) > 0) order.push_back(i);
+  }
+  const auto compare = [&](Index a, Index b) {
+    for (Index j = 0; j < x.dimension(); ++j) {
+      if (x(j, a) != x(j, b)) return x(j, a) < x(j, b) ? -1 : 1;
+    }
+    return 0;
+  };
+  std::sort(order.begin(), order.end(), [&](Index a, Index b) { return compare(a, b) < 0; });
+  Index repeats = 0;
+  for (std::size_t i = 1; i < order.size(); ++i) repeats += compare(order[i - 1], order[i]) == 0 ? 1 : 0;
+  return order.empty() ? 0.0 : static_cast<double>(repeats) / static_cast<double>(order.size());
+}
+
+/// Says what is unusual about points for a family with location and scale. `correlated`: the family has covariances.
+/// Cost O(n d), and O(m d^2) for at most m = 20,000 of the observations where `correlated`.
+template <class D>
+void inspect_points(const D& x, Index components, bool correlated, EventLog& log) {
+  const Index d = x.dimension();
+  Index used = 0;
+  for (Index i = 0; i < x.size(); ++i) used += x.weight(i) > 0 ? 1 : 0;
+  const auto number = [](auto value) {
+    std::ostringstream out;
+    out << value;
+    return out.str();
+  };
+
+  const Index distinct = distinct_observations(x, components + 1);
+  if (distinct < components || distinct == 1) {
+    log.add({EventKind::degenerate, 0, -1, -1, static_cast<double>(distinct),
+             "the observations have only " + number(distinct) + " distinct value(s); " + number(components) +
+                 " components are more than the data can tell apart"});
+  } else if (used < 2 * components) {
+    log.add({EventKind::degenerate, 0, -1, -1, static_cast<double>(used),
+             number(used) + " observations for " + number(components) + " components: most describe single points"});
+  }
+  if (correlated && used <= d) {
+    log.add({EventKind::few_observations, 0, -1, -1, static_cast<double>(used),
+             number(used) + " observations cannot determine a full covariance in " + number(d) +
+                 " dimensions: the floor fills it up; a diagonal covariance, or a factor model, suits such data"});
+  }
+  const double repeated = repeated_share(x);
+  if (repeated >= 0.5) {
+    log.add({EventKind::duplicates, 0, -1, -1, repeated,
+             number(std::lround(100 * repeated)) + " % of the observations repeat others"});
+  }
+
+  std::vector<double> values;
+  std::vector<bool> varies;
+  const auto frame = frame_of(x, false);
+  for (Index j = 0; j < d; ++j) {
+    const Location found = robust_location(x, j, values);
+    varies.push_back(found.largest > 0);
+    if (!varies.back()) {
+      log.add({EventKind::constant, 0, -1, j, found.median, "dimension " + number(j) + " has one value, " +
+               number(found.median)});
+      continue;
+    }
+    double square = 0, largest = 0;
+    Index at = 0;
+    for (Index i = 0; i < x.size(); ++i) {
+      if (x.weight(i) == 0) continue;
+      const double y = (static_cast<double>(x(j, i)) * frame->scale(j) - frame->centre(j));
+      square += y * y;
+      if (std::abs(y) > largest) largest = std::abs(y), at = i;
+    }
+    if (largest > 1e4 * frame->spread(j) && largest * largest > 0.99 * square && used > 2) {
+      log.add({EventKind::outlier, 0, -1, j, static_cast<double>(at),
+               "observation " + number(at) + " is " + number(largest / frame->spread(j)) +
+                   " spreads away in dimension " + number(j) +
+                   " and carries nearly all its variance: a noise component or Student-t components suit such data"});
+    }
+  }
+  if (!correlated || used <= d || d < 2) return;
+
+  // The correlations of a sample: an eigenvalue at rounding is a linear relation.
+  Eigen::MatrixXd moments = Eigen::MatrixXd::Zero(d, d);
+  Eigen::VectorXd mean = Eigen::VectorXd::Zero(d), y(d);
+  double count = 0;
+  const Index step = std::max<Index>(1, x.size() / 20'000);
+  for (Index i = 0; i < x.size(); i += step) {
+    if (x.weight(i) == 0) continue;
+    for (Index j = 0; j < d; ++j) y(j) = frame->standardised(static_cast<double>(x(j, i)), j) - mean(j);
+    count += 1;
+    mean += y / count;
+    for (Index j = 0; j < d; ++j) moments.col(j).tail(d - j) += ((1 - 1 / count) * y(j)) * y.tail(d - j);
+  }
+  for (Index j = 0; j < d; ++j) {
+    if (!varies[static_cast<std::size_t>(j)] || !(moments(j, j) > 0)) {
+      moments.col(j).setZero();
+      moments.row(j).setZero();
+      moments(j, j) = 1;
+    }
+  }
+  const Eigen::VectorXd scale = moments.diagonal().cwiseSqrt();
+  for (Index j = 0; j < d; ++j) {
+    for (Index i = j; i < d; ++i) moments(i, j) /= scale(i) * scale(j);
+  }
+  for (Index j = 0; j < d; ++j) {  // Cholesky: a pivot is the share of dimension j that those before it leave unexplained
+    double pivot = moments(j, j);
+    for (Index k = 0; k < j; ++k) pivot -= moments(j, k) * moments(j, k);
+    if (pivot < 1e-12) {
+      log.add({EventKind::collinear, 0, -1, j, pivot > 0 ? 1 / pivot : std::numeric_limits<double>::infinity(),
+               "dimension " + number(j) + " is a linear function of those before it (condition number at least " +
+                   number(1 / std::max(pivot, 1e-16)) + ")"});
+      pivot = 1;
+      for (Index i = j + 1; i < d; ++i) moments(i, j) = 0;
+      continue;
+    }
+    moments(j, j) = std::sqrt(pivot);
+    for (Index i = j + 1; i < d; ++i) {
+      for (Index k = 0; k < j; ++k) moments(i, j) -= moments(i, k) * moments(j, k);
+      moments(i, j) /= moments(j, j);
+    }
+  }
+}
+
+}  // namespace emulsion

@@ -1,0 +1,503 @@
+#pragma once
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "emulsion/core/random.hpp"
+#include "emulsion/core/report.hpp"
+#include "emulsion/covariance/structure.hpp"
+#include "emulsion/data/frame.hpp"
+#include "emulsion/data/inspect.hpp"
+#include "emulsion/distributions/gaussian_kernel.hpp"
+
+namespace emulsion {
+
+/// What a Gaussian learns: weight, mean and centred scatter sum w (x - mean)(x - mean)' (lower triangle; one column where
+/// the covariance is diagonal), in the coordinates of the frame. Merged pairwise (Chan, Golub and LeVeque, 1983).
+template <class Real = double>
+struct GaussianStatistics {
+  Real weight = 0;
+  Eigen::Matrix<Real, Eigen::Dynamic, 1> mean;
+  Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic> scatter;
+
+  GaussianStatistics& operator+=(const GaussianStatistics& other) {
+    merge(other.weight, other.mean, other.scatter);
+    return *this;
+  }
+  GaussianStatistics& operator*=(double c) {
+    weight *= c;
+    scatter *= c;
+    if (weight == 0) mean.setZero();
+    return *this;
+  }
+  template <class Visitor>
+  void visit(Visitor&& visitor) {
+    visitor(weight), visitor(mean), visitor(scatter);
+  }
+
+  template <class Mean, class Scatter>
+  void merge(Real other_weight, const Mean& other_mean, const Scatter& other_scatter) {
+    if (!(other_weight > 0)) return;
+    const Real total = weight + other_weight;
+    const Real share = other_weight / total;
+    const Real between = weight * share;
+    const Index d = mean.size();
+    for (Index c = 0; c < scatter.cols(); ++c) {
+      if (scatter.cols() == 1) {
+        scatter.col(0).array() += other_scatter.col(0).head(d).array() + between * (other_mean.head(d) - mean).array().square();
+      } else {
+        const Index rest = d - c;
+        scatter.col(c).tail(rest) += other_scatter.col(c).segment(c, rest) +
+                                     between * (other_mean(c) - mean(c)) * (other_mean.segment(c, rest) - mean.tail(rest));
+      }
+    }
+    mean += share * (other_mean.head(d) - mean);
+    weight = total;
+  }
+};
+
+/// Normal distribution on R^d,
+///
+///   log p(x) = -d/2 log 2 pi - 1/2 log |S| - 1/2 (x - m)' S^-1 (x - m),
+///
+/// S full, diagonal, spherical, or tied to the other components of a mixture. Statistics: closed form.
+///
+/// It keeps mean and factor in the coordinates of its frame, so that neither offset nor scale of the data costs digits:
+/// only covariance() can overflow. Invariants: factor L lower triangular with positive diagonal, S = L L'; the
+/// components of one mixture share one frame.
+///
+/// `Scalar` is the type of the data and of the arithmetic on them; parameters and sums over blocks are double.
+template <class Scalar_ = double, int Dim = Eigen::Dynamic>
+class BasicGaussian {
+ public:
+  using Scalar = Scalar_;
+  using Data = Points<Scalar, Dim>;
+  using Statistics = GaussianStatistics<double>;
+  using Packed = PackedPoints<Scalar>;
+
+  static constexpr double default_floor = 1e-12;
+
+  /// Standard normal in `dimension` dimensions: the prototype of a fit. `floor`: the least eigenvalue of a fitted
+  /// covariance, relative to the (robust) variances of the data.
+  explicit BasicGaussian(Index dimension, Covariance structure = Covariance::full, double floor = default_floor)
+      : structure_(structure),
+        floor_(floor),
+        frame_(std::make_shared<const Frame>(Frame::identity(dimension))),
+        location_(Eigen::VectorXd::Zero(dimension)),
+        factor_(dimension, is_diagonal(structure) ? 1 : dimension),
+        inverse_(factor_),
+        short_location_(dimension),
+        whitener_(is_diagonal(structure) ? dimension : panels_size<Scalar>(dimension)) {
+    require(dimension >= 1, "a Gaussian needs at least one dimension, got ", dimension);
+    require(Dim == Eigen::Dynamic || dimension == Dim, "expected dimension ", Dim, ", got ", dimension);
+    require(floor > 0 && floor < 1, "the floor of a covariance, relative to the data's variances, must lie in (0, 1), got ",
+            floor);
+    if (is_diagonal(structure)) factor_.setOnes();
+    else factor_.setIdentity();
+    inverse_ = factor_;
+    refresh();
+  }
+
+  /// With the given mean (d) and covariance (d x d, symmetric positive definite, else InvalidArgument). A diagonal or
+  /// spherical structure needs a matrix of that form.
+  BasicGaussian(const Eigen::Ref<const Eigen::VectorXd>& mean, const Eigen::Ref<const Eigen::MatrixXd>& covariance,
+                Covariance structure = Covariance::full)
+      : BasicGaussian(std::max<Index>(1, mean.size()), structure) {
+    const Index d = mean.size();
+    require(d >= 1 && covariance.rows() == d && covariance.cols() == d, "a Gaussian with a mean of dimension ", d,
+            " needs a covariance of ", d, " x ", d, ", got ", covariance.rows(), " x ", covariance.cols());
+    require(mean.allFinite() && covariance.allFinite(), "the mean and covariance of a Gaussian must be finite");
+    const double largest = covariance.cwiseAbs().maxCoeff();
+    require((covariance - covariance.transpose()).cwiseAbs().maxCoeff() <= 1e-10 * largest,
+            "a covariance must be symmetric; this one differs from its transpose by more than rounding");
+    Frame frame = Frame::identity(d);
+    for (Index j = 0; j < d; ++j) {
+      require(covariance(j, j) > 0, "a covariance must be positive definite; its diagonal element ", j, " is ",
+              covariance(j, j));
+      frame.scale(j) = Frame::scale_for(std::sqrt(covariance(j, j)));
+    }
+    if (structure == Covariance::spherical) frame.scale.setConstant(frame.scale(0));
+    frame.centre = mean.cwiseProduct(frame.scale);
+    if (is_diagonal(structure)) {
+      for (Index i = 0; i < d; ++i) {
+        for (Index j = 0; j < d; ++j) {
+          const double wanted = i != j ? 0.0 : structure == Covariance::spherical ? covariance(0, 0) : covariance(i, i);
+          require(std::abs(covariance(i, j) - wanted) <= 1e-10 * largest, "the covariance given is not ",
+                  to_string(structure), ": element (", i, ", ", j, ") is ", covariance(i, j));
+        }
+        factor_(i, 0) = std::sqrt(covariance(i, i)) * frame.scale(i);
+      }
+    } else {
+      for (Index j = 0; j < d; ++j) {
+        for (Index i = 0; i < d; ++i) factor_(i, j) = i < j ? 0 : covariance(i, j) * frame.scale(i) * frame.scale(j);
+      }
+      require(cholesky(factor_), "a covariance must be positive definite; the ", d, " x ", d, " matrix given is not");
+    }
+    frame_ = std::make_shared<const Frame>(std::move(frame));
+    from_factor();
+  }
+
+  /// With covariance L L', L lower triangular (d x d) with a positive diagonal: exact where the covariance itself would
+  /// overflow or lose its small eigenvalues.
+  static BasicGaussian from_factor(const Eigen::Ref<const Eigen::VectorXd>& mean,
+                                   const Eigen::Ref<const Eigen::MatrixXd>& lower) {
+    const Index d = mean.size();
+    require(d >= 1 && lower.rows() == d && lower.cols() == d, "a Gaussian with a mean of dimension ", d,
+            " needs a factor of ", d, " x ", d, ", got ", lower.rows(), " x ", lower.cols());
+    require(mean.allFinite() && lower.allFinite(), "the mean and factor of a Gaussian must be finite");
+    BasicGaussian result(d);
+    Frame frame = Frame::identity(d);
+    for (Index i = 0; i < d; ++i) {
+      require(lower(i, i) > 0, "the factor of a covariance needs a positive diagonal; element ", i, " is ", lower(i, i));
+      frame.scale(i) = Frame::scale_for(lower.row(i).head(i + 1).cwiseAbs().maxCoeff());
+      for (Index j = 0; j <= i; ++j) result.factor_(i, j) = lower(i, j) * frame.scale(i);
+    }
+    frame.centre = mean.cwiseProduct(frame.scale);
+    result.frame_ = std::make_shared<const Frame>(std::move(frame));
+    result.from_factor();
+    return result;
+  }
+
+  // --- parameters -----------------------------------------------------------------------------------------------------
+
+  Index dimension() const { return location_.size(); }
+  Covariance structure() const { return structure_; }
+  double floor() const { return floor_; }
+  /// d
+  Eigen::VectorXd mean() const { return (location_ + frame_->centre).cwiseQuotient(frame_->scale); }
+  /// d x d. Elements beyond the range of a double are infinite or zero; factor() is exact then.
+  Eigen::MatrixXd covariance() const {
+    Eigen::MatrixXd result = Eigen::MatrixXd::Zero(dimension(), dimension());
+    add_square(factor(), 1, result);
+    for (Index j = 0; j < dimension(); ++j) {
+      for (Index i = 0; i < j; ++i) result(i, j) = result(j, i);
+    }
+    return result;
+  }
+  /// Lower triangular L with covariance L L', d x d.
+  Eigen::MatrixXd factor() const {
+    Eigen::MatrixXd l = Eigen::MatrixXd::Zero(dimension(), dimension());
+    for (Index i = 0; i < dimension(); ++i) {
+      if (is_diagonal(structure_)) l(i, i) = factor_(i, 0) / frame_->scale(i);
+      else l.row(i) = factor_.row(i) / frame_->scale(i);
+    }
+    return l;
+  }
+  /// How many eigenvalues of the covariance the floor holds up.
+  Index at_floor() const { return at_floor_; }
+  /// Of one component alone: d for the mean, and d (d + 1) / 2, d or 1 for the covariance.
+  Index free_parameters() const { return dimension() + covariance_parameters(structure_, dimension()); }
+
+  const Frame& frame() const { return *frame_; }
+  /// Mean and factor in the coordinates of the frame.
+  const Eigen::VectorXd& location() const { return location_; }
+  const Eigen::MatrixXd& scaled_factor() const { return factor_; }
+
+  // --- density --------------------------------------------------------------------------------------------------------
+
+  Packed packed(Index most) const { return Packed(most, dimension(), is_diagonal(structure_)); }
+  void pack(const Data& block, Packed& packed) const { packed.pack(block, *frame_); }
+
+  /// out(i) += log p(x_i)
+  void log_density(Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
+    if (is_diagonal(structure_)) {
+      add_log_density_diagonal(block, short_location_.data(), whitener_.data(), constant_, out.data());
+    } else {
+      add_log_density_full(block, short_location_.data(), whitener_.data(), constant_, out.data());
+    }
+  }
+
+  /// log |L^-1 (x - m)|, finite for every finite x, however far. Ranks components where no density is above zero.
+  double log_distance(const Data& x, Index i) const {
+    // Scaled down by 2^-1000 where needed, so that neither the difference nor the sum overflows.
+    const Index d = dimension();
+    Eigen::VectorXd y(d);
+    for (Index j = 0; j < d; ++j) {
+      y(j) = std::ldexp(static_cast<double>(x(j, i)), -1000) * frame_->scale(j) -
+             std::ldexp(frame_->centre(j) + location_(j), -1000);
+    }
+    const double largest = y.cwiseAbs().maxCoeff();
+    if (!(largest > 0)) return -std::numeric_limits<double>::infinity();
+    y /= largest;
+    double square = 0;
+    for (Index j = 0; j < d; ++j) {
+      double z = is_diagonal(structure_) ? inverse_(j, 0) * y(j) : 0;
+      for (Index c = 0; c <= j && !is_diagonal(structure_); ++c) z += inverse_(j, c) * y(c);
+      square += z * z;
+    }
+    return std::log(largest) + 0.5 * std::log(square) + 1000 * std::log(2.0);
+  }
+
+  // --- learning -------------------------------------------------------------------------------------------------------
+
+  Statistics statistics() const {
+    return {0, Eigen::VectorXd::Zero(dimension()), Eigen::MatrixXd::Zero(factor_.rows(), factor_.cols())};
+  }
+
+  /// Adds the block with weights w (b): sums about the current mean, then one merge.
+  void accumulate(Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
+    const Index d = dimension();
+    const bool diagonal = is_diagonal(structure_);
+    const double weight = moments_about(block, short_location_.data(), w.data(), diagonal);
+    if (!(weight > 0)) return;
+    block.first /= weight;
+    if (diagonal) {
+      block.second.col(0).head(d).array() -= weight * block.first.head(d).array().square();
+    } else {
+      for (Index c = 0; c < d; ++c) {
+        block.second.col(c).segment(c, d - c) -= weight * block.first(c) * block.first.segment(c, d - c);
+      }
+    }
+    for (Index j = 0; j < d; ++j) {
+      double& square = block.second(j, diagonal ? 0 : j);
+      square = std::max(square, 0.0);
+      block.first(j) += static_cast<double>(short_location_(j));
+    }
+    s.merge(weight, block.first, block.second);
+  }
+
+  /// Mean and covariance of the weighted observations, the covariance under the floor; the old parameters where there
+  /// are none.
+  void maximize(const Statistics& s, BasicGaussian& next) const {
+    if (!(s.weight > least_weight)) {
+      if (&next != this) next.copy_parameters(*this);
+      return;
+    }
+    next.location_ = s.mean;
+    next.at_floor_ = estimate_factor(structure_, s.scatter, s.weight, frame_->spread, floor_, next.factor_, next.inverse_);
+    next.refresh();
+  }
+
+  /// The M-step of all components at once: pools the scatter where the covariance is tied.
+  static void maximize_all(const std::vector<Statistics>& s, const std::vector<BasicGaussian>& now,
+                           std::vector<BasicGaussian>& next, Statistics& pooled) {
+    if (now.front().structure_ != Covariance::tied) {
+      for (std::size_t k = 0; k < s.size(); ++k) now[k].maximize(s[k], next[k]);
+      return;
+    }
+    pooled *= 0.0;
+    for (std::size_t k = 0; k < s.size(); ++k) {
+      next[k].location_ = s[k].weight > least_weight ? s[k].mean : now[k].location_;
+      pooled.weight += s[k].weight;
+      pooled.scatter += s[k].scatter;
+    }
+    BasicGaussian& first = next.front();
+    first.at_floor_ = estimate_factor(Covariance::tied, pooled.scatter, pooled.weight, first.frame_->spread, first.floor_,
+                                      first.factor_, first.inverse_);
+    first.refresh();
+    for (std::size_t k = 1; k < s.size(); ++k) {
+      next[k].factor_ = first.factor_;
+      next[k].inverse_ = first.inverse_;
+      next[k].at_floor_ = first.at_floor_;
+      next[k].refresh();
+    }
+  }
+
+  static Index free_parameters(const std::vector<BasicGaussian>& all) {
+    const BasicGaussian& one = all.front();
+    const auto count = static_cast<Index>(all.size());
+    const Index shared = one.structure_ == Covariance::tied ? 1 : count;
+    return count * one.dimension() + shared * covariance_parameters(one.structure_, one.dimension());
+  }
+
+  // --- unconstrained parameters: location, logarithms of the factor's diagonal, the factor below it --------------------
+
+  static void pack(const std::vector<BasicGaussian>& all, Eigen::VectorXd& v, Index& at) {
+    for (const BasicGaussian& g : all) {
+      for (Index j = 0; j < g.dimension(); ++j) v(at++) = g.location_(j);
+      if (g.structure_ == Covariance::tied && &g != &all.front()) continue;
+      if (is_diagonal(g.structure_)) {
+        const Index distinct = g.structure_ == Covariance::spherical ? 1 : g.dimension();
+        for (Index j = 0; j < distinct; ++j) v(at++) = std::log(g.factor_(j, 0));
+        continue;
+      }
+      for (Index c = 0; c < g.dimension(); ++c) {
+        v(at++) = std::log(g.factor_(c, c));
+        for (Index r = c + 1; r < g.dimension(); ++r) v(at++) = g.factor_(r, c);
+      }
+    }
+  }
+
+  /// False where a covariance would lie below the floor.
+  static bool unpack(std::vector<BasicGaussian>& all, const Eigen::VectorXd& v, Index& at) {
+    for (BasicGaussian& g : all) {
+      for (Index j = 0; j < g.dimension(); ++j) g.location_(j) = v(at++);
+      if (g.structure_ == Covariance::tied && &g != &all.front()) {
+        g.factor_ = all.front().factor_;
+        g.inverse_ = all.front().inverse_;
+      } else if (is_diagonal(g.structure_)) {
+        for (Index j = 0; j < g.dimension(); ++j) {
+          g.factor_(j, 0) = j > 0 && g.structure_ == Covariance::spherical ? g.factor_(0, 0) : std::exp(v(at++));
+          g.inverse_(j, 0) = 1 / g.factor_(j, 0);
+        }
+      } else {
+        for (Index c = 0; c < g.dimension(); ++c) {
+          g.factor_(c, c) = std::exp(v(at++));
+          for (Index r = c + 1; r < g.dimension(); ++r) g.factor_(r, c) = v(at++);
+        }
+        invert_lower(g.factor_, g.inverse_);
+      }
+      g.at_floor_ = 0;
+      if (!g.clear_of_floor()) return false;
+      g.refresh();
+    }
+    return true;
+  }
+
+  // --- sampling -------------------------------------------------------------------------------------------------------
+
+  /// d
+  Eigen::VectorXd sample(Rng& rng) const {
+    const Index d = dimension();
+    Eigen::VectorXd z(d), y = location_;
+    for (Index j = 0; j < d; ++j) z(j) = rng.normal();
+    for (Index j = 0; j < d; ++j) {
+      if (is_diagonal(structure_)) y(j) += factor_(j, 0) * z(j);
+      else y(j) += factor_.row(j).head(j + 1).dot(z.head(j + 1));
+    }
+    return (y + frame_->centre).cwiseQuotient(frame_->scale);
+  }
+
+  // --- data -----------------------------------------------------------------------------------------------------------
+
+  /// Every value must be finite.
+  void check(const Data& x) const { require_finite(x); }
+  /// Constant and collinear dimensions, outliers, duplicates, too few observations.
+  void inspect(const Data& x, Index components, EventLog& log) const {
+    inspect_points(x, components, !is_diagonal(structure_), log);
+  }
+
+  // --- frames ---------------------------------------------------------------------------------------------------------
+
+  std::shared_ptr<const Frame> frame_for(const Data& x) const {
+    return frame_of(x, structure_ == Covariance::spherical);
+  }
+
+  /// The same distribution, kept in the coordinates of another frame.
+  BasicGaussian in(const std::shared_ptr<const Frame>& frame) const {
+    BasicGaussian result = *this;
+    result.frame_ = frame;
+    for (Index i = 0; i < dimension(); ++i) {
+      const double ratio = frame->scale(i) / frame_->scale(i);
+      result.location_(i) = (location_(i) + frame_->centre(i)) * ratio - frame->centre(i);
+      result.factor_.row(i) *= ratio;
+    }
+    result.from_factor();
+    return result;
+  }
+
+  /// Moves components into one common frame.
+  static void share_frame(std::vector<BasicGaussian>& all) {
+    const bool shared = std::all_of(all.begin(), all.end(), [&](const auto& g) { return g.frame_ == all.front().frame_; });
+    if (shared) return;
+    Frame frame = *all.front().frame_;
+    for (Index j = 0; j < frame.dimension(); ++j) {
+      double least = frame.scale(j);
+      for (const BasicGaussian& g : all) least = std::min(least, g.frame_->scale(j));
+      frame.scale(j) = least;  // the widest component's
+      frame.centre(j) = 0;
+      for (const BasicGaussian& g : all) frame.centre(j) += g.mean()(j) * least / static_cast<double>(all.size());
+    }
+    const auto common = std::make_shared<const Frame>(std::move(frame));
+    for (BasicGaussian& g : all) g = g.in(common);
+  }
+
+  // --- the quality of a fit ---------------------------------------------------------------------------------------------
+
+  /// The smallest eigenvalue of any component's covariance relative to the pooled within-covariance W = sum w_k S_k: near
+  /// zero for a spurious optimum, in which a component sits on a few near-equal points. `least`: exact only below it.
+  static double regularity(const std::vector<BasicGaussian>& all, const Eigen::VectorXd& weights, double least) {
+    const Index d = all.front().dimension();
+    const bool diagonal = is_diagonal(all.front().structure_);
+    Eigen::MatrixXd pooled = Eigen::MatrixXd::Zero(d, diagonal ? 1 : d);
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      const double w = weights(static_cast<Index>(k));
+      if (diagonal) pooled += w * all[k].factor_.cwiseAbs2();
+      else add_square(all[k].factor_, w, pooled);
+    }
+    if (!diagonal && !cholesky(pooled)) return 0;
+    Eigen::MatrixXd ratio(d, d), gram, vectors;
+    double smallest = 1;
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      if (!(weights(static_cast<Index>(k)) > 0)) return 0;
+      if (diagonal) {
+        smallest = std::min(smallest, (all[k].factor_.cwiseAbs2().array() / pooled.array()).minCoeff());
+        continue;
+      }
+      ratio.setZero();  // L_k^-1 L_W: its squared singular values are the reciprocal eigenvalues
+      for (Index j = 0; j < d; ++j) {
+        for (Index m = j; m < d; ++m) ratio.col(j).tail(d - m) += pooled(m, j) * all[k].inverse_.col(m).tail(d - m);
+      }
+      if (ratio.squaredNorm() * least < 1) continue;
+      gram.setZero(d, d);
+      vectors.resize(d, d);
+      for (Index i = 0; i < d; ++i) {
+        for (Index j = 0; j < d; ++j) gram(i, j) = ratio.row(i).dot(ratio.row(j));
+      }
+      symmetric_eigen(gram, vectors);
+      smallest = std::min(smallest, 1 / gram.diagonal().maxCoeff());
+    }
+    return smallest;
+  }
+
+  static Index covariance_parameters(Covariance structure, Index d) {
+    if (structure == Covariance::diagonal) return d;
+    return structure == Covariance::spherical ? 1 : d * (d + 1) / 2;
+  }
+
+ private:
+  static constexpr double least_weight = 1e-100;  // below it, means of a component's observations lose their digits
+
+  bool clear_of_floor() const {
+    if (!factor_.allFinite() || !inverse_.allFinite()) return false;
+    const Index d = dimension();
+    double total = 0;
+    for (Index j = 0; j < d; ++j) {
+      total += is_diagonal(structure_) ? std::pow(inverse_(j, 0) * frame_->spread(j), 2)
+                                       : (inverse_.col(j) * frame_->spread(j)).squaredNorm();
+    }
+    return floor_ * total < 1;
+  }
+
+  void copy_parameters(const BasicGaussian& from) {
+    location_ = from.location_;
+    factor_ = from.factor_;
+    inverse_ = from.inverse_;
+    at_floor_ = from.at_floor_;
+    refresh();
+  }
+
+  void from_factor() {
+    if (is_diagonal(structure_)) inverse_ = factor_.cwiseInverse();
+    else invert_lower(factor_, inverse_);
+    refresh();
+  }
+
+  /// What the kernels read, from location, factor and inverse.
+  void refresh() {
+    const Index d = dimension();
+    constant_ = -0.5 * static_cast<double>(d) * 1.8378770664093454835606594728112 + frame_->log_jacobian();
+    for (Index j = 0; j < d; ++j) {
+      constant_ -= std::log(factor_(j, is_diagonal(structure_) ? 0 : j));
+      short_location_(j) = static_cast<Scalar>(location_(j));
+    }
+    if (is_diagonal(structure_)) whitener_ = inverse_.col(0).template cast<Scalar>();
+    else pack_panels<Scalar>(inverse_, whitener_);
+  }
+
+  Covariance structure_;
+  double floor_;
+  std::shared_ptr<const Frame> frame_;
+  Eigen::VectorXd location_;  // in the frame
+  Eigen::MatrixXd factor_;    // lower triangular, or one column
+  Eigen::MatrixXd inverse_;
+  Eigen::Matrix<Scalar, Eigen::Dynamic, 1> short_location_, whitener_;
+  double constant_ = 0;
+  Index at_floor_ = 0;
+};
+
+using Gaussian = BasicGaussian<double, Eigen::Dynamic>;
+
+}  // namespace emulsion

@@ -1,0 +1,213 @@
+#pragma once
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+
+#include "emulsion/core/concepts.hpp"
+#include "emulsion/core/error.hpp"
+#include "emulsion/core/random.hpp"
+#include "emulsion/data/points.hpp"
+
+namespace emulsion {
+
+/// log x! - (x log x - x) for an integer x >= 0, to full precision: by the exact factorial or Stirling's series.
+/// (std::lgamma writes a global in glibc: two threads may not call it.)
+inline double stirling_excess(double x) {
+  if (x == 0) return 0;
+  if (x < 19) {  // 18! is the last one below 2^53
+    double factorial = 1;
+    for (double k = 2; k <= x; ++k) factorial *= k;
+    return std::log(factorial) - x * std::log(x) + x;
+  }
+  const double y = 1 / (x * x);
+  return 0.5 * std::log(6.283185307179586476925286766559 * x) +
+         (1 / 12.0 - y * (1 / 360.0 - y * (1 / 1260.0 - y * (1 / 1680.0 - y / 1188.0)))) / x;
+}
+inline double log_factorial(double x) { return x > 0 ? x * std::log(x) - x + stirling_excess(x) : 0; }
+
+/// x log(x / rate) - x + rate >= 0, to full precision where the two are large and near each other (Loader, 2000);
+/// infinite for a positive count at rate zero.
+inline double poisson_deviance(double x, double rate) {
+  if (x == 0) return rate;
+  const double excess = (rate - x) / x;
+  if (std::abs(excess) > 0.1) return x * std::log(x / rate) + (rate - x);
+  const double s = excess / (2 + excess), y = s * s;  // log(1 + excess) = 2 artanh s
+  return x * s * (excess - 2 * y * (1 / 3.0 + y * (1 / 5.0 + y * (1 / 7.0 + y * (1 / 9.0 + y / 11.0)))));
+}
+
+/// What counts teach: their weight and weighted sums (d). No term is negative, so that plain sums lose no digits.
+struct PoissonStatistics {
+  double weight = 0;
+  Eigen::VectorXd sums;
+
+  PoissonStatistics& operator+=(const PoissonStatistics& other) {
+    weight += other.weight, sums += other.sums;
+    return *this;
+  }
+  PoissonStatistics& operator*=(double c) {
+    weight *= c, sums *= c;
+    return *this;
+  }
+  template <class Visitor>
+  void visit(Visitor&& visitor) {
+    visitor(weight), visitor(sums);
+  }
+};
+
+/// d independent Poisson counts,
+///
+///   log p(x) = sum_j x_j log l_j - l_j - log x_j!,
+///
+/// with rates l (d), each finite and not negative. At rate zero, the border that a fit to zeros reaches, only the count
+/// zero is possible. Statistics: closed form.
+template <class Scalar_ = double, int Dim = Eigen::Dynamic>
+class BasicPoisson {
+ public:
+  using Scalar = Scalar_;
+  using Data = Points<Scalar, Dim>;
+  using Statistics = PoissonStatistics;
+
+  /// Rates of one in `dimension` dimensions: the prototype of a fit.
+  explicit BasicPoisson(Index dimension)
+      : BasicPoisson(Eigen::VectorXd(Eigen::VectorXd::Ones(std::max<Index>(0, dimension)))) {}
+  /// Rates (d).
+  explicit BasicPoisson(const Eigen::Ref<const Eigen::VectorXd>& rates) : rates_(rates), log_rates_(rates.size()) {
+    require(dimension() >= 1, "a Poisson distribution needs at least one dimension, got none");
+    require(Dim == Eigen::Dynamic || dimension() == Dim, "expected dimension ", Dim, ", got ", dimension());
+    for (Index j = 0; j < dimension(); ++j) {
+      require(std::isfinite(rates(j)) && rates(j) >= 0, "Poisson rates must be finite and not negative; rate ", j,
+              " is ", rates(j));
+    }
+    refresh();
+  }
+  template <std::floating_point Rate>
+  explicit BasicPoisson(Rate) = delete;  // it would pass for a dimension: give a vector of one rate
+
+  // --- parameters -----------------------------------------------------------------------------------------------------
+
+  Index dimension() const { return rates_.size(); }
+  /// d
+  const Eigen::VectorXd& rates() const { return rates_; }
+  Index free_parameters() const { return dimension(); }
+
+  // Unconstrained: square roots, finite at the border, with every vector admissible.
+  Index parameters() const { return dimension(); }
+  void pack(Eigen::VectorXd& v, Index& at) const {
+    for (Index j = 0; j < dimension(); ++j) v(at++) = std::sqrt(rates_(j));
+  }
+  bool unpack(const Eigen::VectorXd& v, Index& at) {
+    for (Index j = 0; j < dimension(); ++j, ++at) rates_(j) = v(at) * v(at);
+    refresh();
+    return rates_.allFinite();
+  }
+
+  // --- density --------------------------------------------------------------------------------------------------------
+
+  /// A block as all components read it: counts (b x d), and what log p has in common for all of them (b).
+  struct Packed {
+    Index size = 0;
+    Eigen::MatrixXd counts;
+    Eigen::VectorXd common;
+    Eigen::VectorXi large;  // d: whether x log l - l - log x! would lose digits
+  };
+  Packed packed(Index most) const {
+    return {0, Eigen::MatrixXd(most, dimension()), Eigen::VectorXd(most), Eigen::VectorXi(dimension())};
+  }
+  void pack(const Data& block, Packed& packed) const {
+    packed.size = block.size();
+    packed.common.setZero();
+    for (Index j = 0; j < dimension(); ++j) {
+      for (Index i = 0; i < block.size(); ++i) packed.counts(i, j) = static_cast<double>(block(j, i));
+      const auto counts = packed.counts.col(j).head(block.size());
+      packed.large(j) = counts.maxCoeff() > 127 ? 1 : 0;
+      for (Index i = 0; i < block.size(); ++i) {
+        packed.common(i) -= packed.large(j) != 0 ? stirling_excess(counts(i)) : log_factorial(counts(i));
+      }
+    }
+  }
+
+  /// out(i) += log p(x_i)
+  void log_density(const Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
+    for (Index j = 0; j < dimension(); ++j) {
+      const auto counts = block.counts.col(j).head(block.size);
+      const double rate = rates_(j);
+      if (block.large(j) != 0 || rate == 0) {
+        for (Index i = 0; i < block.size; ++i) out(i) -= poisson_deviance(counts(i), rate);
+      } else {
+        out.array() += log_rates_(j) * counts.array() - rate;
+      }
+    }
+    out += block.common.head(block.size);
+  }
+
+  // --- learning -------------------------------------------------------------------------------------------------------
+
+  Statistics statistics() const { return {0, Eigen::VectorXd::Zero(dimension())}; }
+
+  /// Adds the block with weights w (b).
+  void accumulate(const Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
+    s.weight += w.sum();
+    for (Index j = 0; j < dimension(); ++j) s.sums(j) += block.counts.col(j).head(block.size).dot(w);
+  }
+
+  /// The weighted means; the old rates where there are no observations.
+  void maximize(const Statistics& s, BasicPoisson& next) const {
+    if (s.weight > 0) next.rates_ = s.sums / s.weight;
+    else next.rates_ = rates_;
+    next.refresh();
+  }
+
+  // --- sampling -------------------------------------------------------------------------------------------------------
+
+  /// d
+  Eigen::VectorXd sample(Rng& rng) const {
+    Eigen::VectorXd x(dimension());
+    for (Index j = 0; j < dimension(); ++j) x(j) = draw(rates_(j), rng);
+    return x;
+  }
+
+  // --- data -----------------------------------------------------------------------------------------------------------
+
+  /// Every value must be a count.
+  void check(const Data& x) const {
+    for (Index i = 0; i < x.size(); ++i) {
+      for (Index j = 0; j < x.dimension(); ++j) {
+        const auto value = static_cast<double>(x(j, i));
+        if (std::isfinite(value) && value >= 0 && value == std::floor(value)) continue;
+        require(false, "dimension ", j, " of observation ", i, " is ", value, "; counts must be non-negative integers");
+      }
+    }
+  }
+
+ private:
+  void refresh() {
+    for (Index j = 0; j < dimension(); ++j) log_rates_(j) = std::log(rates_(j));
+  }
+
+  /// Sequential search for small rates; above 10 the transformed rejection PTRS (Hoermann, 1993).
+  static double draw(double rate, Rng& rng) {
+    if (rate < 10) {
+      double p = std::exp(-rate), left = rng.uniform() - p, x = 0;
+      while (left > 0 && p > 0) left -= p *= rate / ++x;
+      return x;
+    }
+    const double b = 0.931 + 2.53 * std::sqrt(rate), a = -0.059 + 0.02483 * b;
+    const double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), inner = 0.9277 - 3.6224 / (b - 2);
+    for (;;) {
+      const double u = rng.uniform() - 0.5, v = rng.uniform(), s = 0.5 - std::abs(u);
+      const double x = std::floor((2 * a / s + b) * u + rate + 0.43);
+      if (s >= 0.07 && v <= inner) return x;
+      if (x < 0 || (s < 0.013 && v > s)) continue;
+      if (std::log(v * inverse_alpha / (a / (s * s) + b)) <= -poisson_deviance(x, rate) - stirling_excess(x)) return x;
+    }
+  }
+
+  Eigen::VectorXd rates_, log_rates_;
+};
+
+using Poisson = BasicPoisson<double, Eigen::Dynamic>;
+
+static_assert(Component<Poisson, Poisson::Packed>);
+
+}  // namespace emulsion

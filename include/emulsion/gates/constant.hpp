@@ -1,0 +1,102 @@
+#pragma once
+#include <Eigen/Core>
+#include <cmath>
+#include <limits>
+
+#include "emulsion/core/concepts.hpp"
+#include "emulsion/core/error.hpp"
+#include "emulsion/core/random.hpp"
+
+namespace emulsion {
+
+/// Mixing weights that do not depend on the observation: score log w_k. Statistics: closed form (counts).
+class ConstantGate {
+ public:
+  struct Statistics {
+    Eigen::VectorXd counts;
+    Statistics& operator+=(const Statistics& other) {
+      counts += other.counts;
+      return *this;
+    }
+    Statistics& operator*=(double c) {
+      counts *= c;
+      return *this;
+    }
+    template <class Visitor>
+    void visit(Visitor&& visitor) {
+      visitor(counts);
+    }
+  };
+  struct Scratch {};
+
+  explicit ConstantGate(Index components) : weights_(components) {
+    require(components >= 1, "a mixture needs at least one component, got ", components);
+    weights_.setConstant(1 / static_cast<double>(components));
+  }
+
+  /// Weights (K): finite, not negative, with a sum of one to 1e-6; they are divided by it.
+  explicit ConstantGate(const Eigen::Ref<const Eigen::VectorXd>& weights) : weights_(weights) {
+    require(weights.size() >= 1, "a mixture needs at least one component, got none");
+    for (Index k = 0; k < weights.size(); ++k) {
+      require(std::isfinite(weights(k)) && weights(k) >= 0, "mixing weights must be finite and not negative; weight ", k,
+              " is ", weights(k));
+    }
+    const double total = weights.sum();
+    require(std::abs(total - 1) <= 1e-6, "mixing weights must sum to one; these ", weights.size(), " sum to ", total);
+    if (total != 1) weights_ /= total;
+  }
+
+  Index size() const { return weights_.size(); }
+  const Eigen::VectorXd& weights() const { return weights_; }
+  Index free_parameters() const { return size() - 1; }
+
+  Statistics statistics() const { return {Eigen::VectorXd::Zero(size())}; }
+  Scratch scratch(Index) const { return {}; }
+
+  template <class Data>
+  void score(const Data&, Scratch&, Scores scores) const {
+    for (Index k = 0; k < size(); ++k) scores.col(k).array() += std::log(weights_(k));
+  }
+  template <class Data>
+  void accumulate(const Data&, const Responsibilities& r, Scratch&, Statistics& s) const {
+    for (Index k = 0; k < size(); ++k) s.counts(k) += r.col(k).sum();
+  }
+  void maximize(const Statistics& s, ConstantGate& next) const {
+    const double total = s.counts.sum();
+    if (total > 0) next.weights_ = s.counts / total;
+  }
+  double offset() const { return 0; }
+
+  // Unconstrained: log w_k, of which only the differences matter.
+  Index parameters() const { return size(); }
+  void pack(Eigen::VectorXd& v, Index& at) const {
+    for (Index k = 0; k < size(); ++k) v(at++) = std::log(weights_(k));
+  }
+  bool unpack(const Eigen::VectorXd& v, Index& at) {
+    const double largest = v.segment(at, size()).maxCoeff();
+    for (Index k = 0; k < size(); ++k) weights_(k) = std::exp(v(at++) - largest);
+    weights_ /= weights_.sum();
+    return weights_.allFinite();
+  }
+
+  Index sample(Rng& rng) const { return rng.categorical(weights_); }
+
+  /// Without component k; the others keep their proportions.
+  void drop(Index k) {
+    Eigen::VectorXd rest(size() - 1);
+    rest << weights_.head(k), weights_.tail(size() - k - 1);
+    weights_ = rest.sum() > 0 ? Eigen::VectorXd(rest / rest.sum())
+                              : Eigen::VectorXd::Constant(rest.size(), 1 / static_cast<double>(rest.size()));
+  }
+  /// Component k starts again with an equal share.
+  void renew(Index k, const ConstantGate&) {
+    const double share = 1 / static_cast<double>(size());
+    if (weights_(k) < 1) weights_ *= (1 - share) / (1 - weights_(k));
+    weights_(k) = share;
+  }
+
+ private:
+  Eigen::VectorXd weights_;
+};
+
+}  // namespace emulsion

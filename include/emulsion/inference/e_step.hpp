@@ -1,0 +1,125 @@
+#pragma once
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "emulsion/core/concepts.hpp"
+#include "emulsion/core/linear_algebra.hpp"
+#include "emulsion/core/random.hpp"
+#include "emulsion/data/frame.hpp"
+
+namespace emulsion {
+
+// How the scores of a block become responsibilities times weights. Each returns the sum of weight x log normaliser.
+
+/// Posterior probabilities, r(i, k) = exp(s(i, k)) / sum_j exp(s(i, j)), in log space (Bishop, 2006, eq. 9.23).
+struct Soft {
+  template <class Data>
+  double operator()(const Data& block, Scores scores) const {
+    return normalise(scores, [&](Index i) { return block.weight(i); }, [](Index, double) {});
+  }
+
+  /// Rows of `scores` become exp(score - log normaliser) x weight(i); each log normaliser goes to `row`. Where no score
+  /// is above -inf, neither is the normaliser, and the row is zero.
+  template <class Weight, class Row>
+  static double normalise(Scores scores, const Weight& weight, const Row& row) {
+    constexpr Index strip = 64;
+    using Strip = Eigen::Array<double, Eigen::Dynamic, 1, 0, strip, 1>;
+    constexpr double nothing = -std::numeric_limits<double>::infinity();
+    double total = 0;
+    for (Index i0 = 0; i0 < scores.rows(); i0 += strip) {
+      const Index n = std::min(strip, scores.rows() - i0);
+      Strip largest = scores.col(0).segment(i0, n).array();
+      for (Index k = 1; k < scores.cols(); ++k) largest = largest.max(scores.col(k).segment(i0, n).array());
+      Strip sum = Strip::Zero(n);
+      for (Index k = 0; k < scores.cols(); ++k) {
+        auto s = scores.col(k).segment(i0, n).array();
+        s -= (largest == nothing).select(0.0, largest);
+        s = (s < -700.0).select(0.0, s.exp());
+        sum += s;
+      }
+      for (Index i = 0; i < n; ++i) {
+        const double w = weight(i0 + i);
+        const double normaliser = largest(i) == nothing ? nothing : largest(i) + std::log(sum(i));
+        row(i0 + i, normaliser);
+        if (w != 0) total += w * normaliser;
+        sum(i) = largest(i) == nothing ? 0.0 : w / sum(i);
+      }
+      for (Index k = 0; k < scores.cols(); ++k) scores.col(k).segment(i0, n).array() *= sum;
+    }
+    return total;
+  }
+};
+
+/// All of an observation to its most probable component (classification EM; Celeux and Govaert, 1992). The objective is
+/// the classification likelihood.
+struct Hard {
+  template <class Data>
+  double operator()(const Data& block, Scores scores) const {
+    double total = 0;
+    for (Index i = 0; i < scores.rows(); ++i) {
+      Index best = 0;
+      const double largest = scores.row(i).maxCoeff(&best);
+      scores.row(i).setZero();
+      scores(i, best) = block.weight(i);
+      total += block.weight(i) * largest;
+    }
+    return total;
+  }
+};
+
+/// Responsibilities given beforehand (n x K, not negative): for starts.
+struct Given {
+  Eigen::Ref<const Eigen::MatrixXd> responsibilities;
+  template <class Data>
+  double operator()(const Data& block, Scores scores) const {
+    for (Index i = 0; i < scores.rows(); ++i) {
+      scores.row(i) = block.weight(i) * responsibilities.row(block.first() + i);
+    }
+    return 0;
+  }
+};
+
+/// Random responsibilities, mostly to one component, drawn for every observation from its own stream: the same for any
+/// number of threads.
+struct RandomResponsibilities {
+  Rng rng;
+  template <class Data>
+  double operator()(const Data& block, Scores scores) const {
+    for (Index i = 0; i < scores.rows(); ++i) {
+      Rng own = rng.fork(static_cast<std::uint64_t>(block.first() + i));
+      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) = std::pow(own.exponential(), 4);
+      scores.row(i) *= block.weight(i) / scores.row(i).sum();
+    }
+    return 0;
+  }
+};
+
+/// Responsibilities proportional to exp(-|y - centre_k|^2 / (2 width^2)); y = transform (d x d, lower triangular) times
+/// the standardised coordinates of the frame, centres d x K. Width 0 gives all of an observation to the nearest.
+struct Nearest {
+  Frame frame;
+  Eigen::MatrixXd transform;
+  Eigen::MatrixXd centres;
+  double width = 0;
+  template <class Data>
+  double operator()(const Data& block, Scores scores) const {
+    const Index d = block.dimension();
+    Eigen::VectorXd x(d), y(d);
+    for (Index i = 0; i < scores.rows(); ++i) {
+      for (Index j = 0; j < d; ++j) x(j) = frame.standardised(static_cast<double>(block(j, i)), j);
+      lower_times(transform, x, y);
+      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) = -(y - centres.col(k)).squaredNorm();
+      Index best = 0;
+      const double nearest = scores.row(i).maxCoeff(&best);
+      for (Index k = 0; k < scores.cols(); ++k) {
+        scores(i, k) = width > 0 ? std::exp((scores(i, k) - nearest) / (2 * width * width)) : k == best ? 1.0 : 0.0;
+      }
+      scores.row(i) *= block.weight(i) / scores.row(i).sum();
+    }
+    return 0;
+  }
+};
+
+}  // namespace emulsion

@@ -1,0 +1,283 @@
+#pragma once
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <sstream>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "emulsion/core/fold.hpp"
+#include "emulsion/core/random.hpp"
+#include "emulsion/core/report.hpp"
+#include "emulsion/inference/convergence.hpp"
+#include "emulsion/inference/e_step.hpp"
+#include "emulsion/inference/squarem.hpp"
+
+namespace emulsion {
+
+enum class Acceleration {
+  automatic,  ///< extrapolate while convergence is slow; every result is checked, the objective never falls
+  none
+};
+
+/// What to do with a component that lost all its weight or collapsed onto a bound of its parameters.
+enum class Degenerate {
+  floor,   ///< keep it: a collapsed one at the floor, an empty one with weight zero
+  reseed,  ///< place it anew, twice at most; then as `floor`
+  drop,    ///< remove it; the last one stays
+  fail     ///< end with Status::failed and the model before
+};
+
+struct EmOptions {
+  Index max_iterations = 100'000;
+  double tolerance = 1e-9;  ///< estimated distance to the limit, in nats per observation
+  int threads = 1;
+  Acceleration acceleration = Acceleration::automatic;
+  Degenerate degenerate = Degenerate::floor;
+  std::uint64_t seed = 0;                               ///< of reseeded components
+  std::function<bool(const Report&)> progress = {};     ///< after every iteration; false stops, the best model is kept
+  std::stop_token stop = {};                            ///< the same from another thread
+  Index block = 0;                                      ///< observations per block; 0: chosen by the library
+};
+
+/// An all-reduce of the statistics would stand here: `reduce(s)` makes s the sum over all processes.
+struct NoReduce {
+  template <class S>
+  void operator()(S&) const {}
+};
+
+inline void check(const EmOptions& options) {
+  require(options.tolerance > 0 && std::isfinite(options.tolerance),
+          "the tolerance must be positive and finite, got ", options.tolerance);
+  require(options.max_iterations >= 0, "max_iterations must not be negative, got ", options.max_iterations);
+  require(options.threads >= 1 && options.threads <= 4096, "threads must lie between 1 and 4096, got ", options.threads);
+  require(options.block >= 0, "the block size must not be negative, got ", options.block);
+}
+
+/// One fit in progress: the loop of em() with its storage, so that nothing is allocated in an iteration.
+template <class M, class D, class EStep, class Reduce>
+class EmRun {
+ public:
+  EmRun(M start, const D& data, const EmOptions& options, const EStep& e_step, const Reduce& reduce, Workers& workers)
+      : data_(data), options_(options), e_step_(e_step), reduce_(reduce), workers_(workers), now_(std::move(start)),
+        next_(now_), before_(now_) {
+    fold_.emplace(now_, data_, workers_, options_.block);
+    report_.trace.reserve(static_cast<std::size_t>(std::min<Index>(options_.max_iterations, 4095)) + 1);
+  }
+
+  Fit<M> operator()() {
+    while (step()) {}
+    finish();
+    return {std::move(now_), std::move(report_)};
+  }
+
+ private:
+  /// E-step of now_, everything that may end the fit, M-step. False at the end.
+  bool step() {
+    auto& statistics = (*fold_)(now_, e_step_);
+    reduce_(statistics);
+    ++report_.e_steps;
+    const double objective = now_.objective(statistics);
+    if (!extrapolated_ && !std::isfinite(objective)) return fail(objective);
+    const double slack = 1e-10 * (1 + std::abs(report_.objective));
+    if (extrapolated_ && !(objective >= report_.objective - convergence_.rounding())) {  // back to the plain iterate
+      std::swap(now_, fallback_.front());
+      squarem_.rejected();
+      extrapolated_ = false;
+      return true;
+    }
+    if (extrapolated_) squarem_.accepted();
+    const bool first = report_.trace.empty();
+    if (!first && !extrapolated_ && !renewed_) {
+      if (objective < report_.objective - slack) return fell(objective);
+      convergence_.step(report_.objective, objective, plain_ > 0);
+    }
+    plain_ = extrapolated_ || first || renewed_ ? 0 : plain_ + 1;
+    extrapolated_ = renewed_ = false;
+    report_.objective = objective;
+    report_.trace.push_back(objective);
+    report_.distance = convergence_.distance() / total_weight_;
+    report_.rate = convergence_.rate();
+    if (options_.progress && !options_.progress(report_)) return end(Status::stopped);
+    if (options_.stop.stop_requested()) return end(Status::stopped);
+    if (converged()) return end(Status::converged);
+    if (report_.iterations >= options_.max_iterations) return end(limit_status());
+    if (idle_ > 50) return end(Status::sublinear);
+
+    now_.maximize(statistics, next_);
+    ++report_.iterations;
+    log_.iteration = report_.iterations;
+    if (!diagnose()) return end(Status::failed);
+    if constexpr (Charted<M>) accelerate();
+    std::swap(before_, now_);
+    std::swap(now_, next_);
+    return true;
+  }
+
+  /// The distance must be below a tenth of the tolerance, because it is an estimate, after several plain steps.
+  bool converged() {
+    idle_ = plain_ > 0 && convergence_.exhausted() ? idle_ + 1 : 0;
+    const bool near = convergence_.distance() <= 0.1 * options_.tolerance * total_weight_;
+    confirming_ = near;
+    return near && plain_ >= 4;
+  }
+
+  Status limit_status() const {
+    // c / t^p has the rate 1 - (p + 1) / t after t steps
+    const bool tends_to_one = (1 - convergence_.rate()) * static_cast<double>(report_.iterations) < 10;
+    return report_.iterations >= 1000 && tends_to_one ? Status::sublinear : Status::iteration_limit;
+  }
+
+  /// Replaces next_ by an extrapolation where convergence is slow; the plain iterate is kept in fallback_.
+  void accelerate() {
+    if (options_.acceleration == Acceleration::none || confirming_ || !(convergence_.rate() > 0.5)) {
+      squarem_.forget();
+      return;
+    }
+    if (!squarem_.started()) return squarem_.start(now_, next_);
+    if (fallback_.empty()) fallback_.push_back(next_);
+    if (squarem_.extrapolate(next_, fallback_.front())) {
+      convergence_.parameter_rate(squarem_.rate());
+      std::swap(next_, fallback_.front());  // next_ is extrapolated, the plain iterate waits
+      extrapolated_ = true;
+    }
+  }
+
+  /// Notes what happened to components in next_ and acts. False to fail.
+  bool diagnose() {
+    for (Index k = 0; k < next_.size(); ++k) {
+      const bool empty = next_.emptied(k);
+      if (!empty && !next_.at_floor(k)) continue;
+      const EventKind kind = empty ? EventKind::emptied : EventKind::floor_active;
+      if (!log_.contains(kind, k)) {
+        log_.add({kind, report_.iterations, k, -1, 0,
+                  "component " + std::to_string(k) +
+                      (empty ? " lost all its weight" : " collapsed: the floor holds its parameters up")});
+      }
+      switch (options_.degenerate) {
+        case Degenerate::floor: break;
+        case Degenerate::fail: return false;
+        case Degenerate::reseed: reseed(k); break;
+        case Degenerate::drop:
+          if (next_.size() > 1) {
+            drop(k);
+            return true;
+          }
+          break;
+      }
+    }
+    return true;
+  }
+
+  void reseed(Index k) {
+    if (static_cast<Index>(reseeds_.size()) < next_.size()) reseeds_.resize(static_cast<std::size_t>(next_.size()), 0);
+    int& count = reseeds_[static_cast<std::size_t>(k)];
+    if (++count > 2) return;
+    M random = next_;
+    const Rng rng = Rng(options_.seed).fork(static_cast<std::uint64_t>(report_.iterations));
+    const std::function<double(const D&, Scores)> random_shares = RandomResponsibilities{rng};
+    auto& statistics = (*fold_)(now_, random_shares);
+    reduce_(statistics);
+    ++report_.e_steps;
+    now_.maximize(statistics, random);
+    next_.renew(k, random);
+    restart();
+    log_.add({EventKind::reseeded, report_.iterations, k, -1, static_cast<double>(count),
+              "component " + std::to_string(k) + " was placed anew"});
+  }
+
+  void drop(Index k) {
+    next_.drop(k);
+    log_.add({EventKind::dropped, report_.iterations, k, -1, static_cast<double>(next_.size()),
+              "component " + std::to_string(k) + " was removed; " + std::to_string(next_.size()) + " are left"});
+    now_ = before_ = next_;
+    fallback_.clear();
+    fold_.emplace(now_, data_, workers_, options_.block);
+    restart();
+  }
+
+  void restart() {
+    renewed_ = true;
+    squarem_.forget();
+    convergence_.restart();
+  }
+
+  bool end(Status status) {
+    report_.status = status;
+    return false;
+  }
+  bool fell(double objective) {
+    log_.add({EventKind::fell, report_.iterations, -1, -1, objective,
+              "the objective fell from " + text(report_.objective) + " to " + text(objective)});
+    std::swap(now_, before_);
+    return end(Status::objective_fell);
+  }
+  bool fail(double objective) {
+    log_.add({EventKind::not_finite, report_.iterations, -1, -1, objective,
+              "the objective was " + text(objective) + " at iteration " + std::to_string(report_.iterations) +
+                  "; the model before it is kept"});
+    if (!report_.trace.empty()) std::swap(now_, before_);
+    else report_.objective = -std::numeric_limits<double>::infinity();
+    return end(Status::failed);
+  }
+  static std::string text(double value) {
+    std::ostringstream out;
+    out.precision(17);
+    out << value;
+    return out.str();
+  }
+
+  void finish() { report_.events = std::move(log_.events()); }
+
+  D data_;
+  EmOptions options_;
+  EStep e_step_;
+  Reduce reduce_;
+  Workers& workers_;
+  M now_, next_, before_;
+  std::vector<M> fallback_;
+  std::optional<Fold<M, D>> fold_;
+  double total_weight_ = data_.total_weight();
+  Report report_;
+  EventLog log_;
+  Convergence convergence_;
+  Squarem squarem_;
+  std::vector<int> reseeds_;
+  Index plain_ = 0, idle_ = 0;
+  bool extrapolated_ = false, renewed_ = false, confirming_ = false;
+};
+
+/// Expectation maximization (Dempster, Laird and Rubin, 1977) from `start`: folds the data, maximizes, repeats until the
+/// estimated distance to the limit is below the tolerance.
+///
+/// Any LatentModel, any Observations; the result does not depend on the number of threads. What happens on the way is
+/// in the report: how it ended, and events with their component.
+///
+/// @throws InvalidArgument  for options out of range and data that the model cannot have produced, before any work
+///
+/// Cost per iteration: one pass over the data.
+template <class M, Observations D, class EStep = Soft, class Reduce = NoReduce>
+  requires LatentModel<M, D, EStep>
+Fit<M> em(M start, const D& data, const EmOptions& options = {}, EStep e_step = {}, Reduce reduce = {}) {
+  check(options);
+  require(data.size() > 0, "a fit needs at least one observation, got none");
+  if constexpr (requires { start.check(data); }) start.check(data);
+  if constexpr (requires { start.follow(data); }) start.follow(data);
+  Workers workers(static_cast<int>(std::min<Index>(options.threads, 1 + data.size() / 512)));
+  return EmRun<M, D, EStep, Reduce>(std::move(start), data, options, e_step, reduce, workers)();
+}
+
+/// Of a matrix, one observation per column.
+template <class M, class Derived, class... Rest>
+Fit<M> em(M start, const Eigen::MatrixBase<Derived>& x, const Rest&... rest) {
+  return em(std::move(start), typename M::Data(x.derived()), rest...);
+}
+template <class M, class Derived>
+Fit<M> em(M start, const Eigen::MatrixBase<Derived>& x, const EmOptions& options) {
+  return em(std::move(start), typename M::Data(x.derived()), options);
+}
+
+}  // namespace emulsion

@@ -1,0 +1,216 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "emulsion/inference/em.hpp"
+#include "emulsion/inference/seed.hpp"
+
+namespace emulsion {
+
+struct FitOptions {
+  Index components = 1;
+  Index restarts = 0;  ///< short runs from different starts, the best of which are finished; 0: 8 to 100, by size
+  std::uint64_t seed = 0;
+  int threads = 1;
+  double tolerance = 1e-9;  ///< estimated distance to the limit, in nats per observation
+  Index max_iterations = 100'000;
+  Start start = Start::automatic;
+  Eigen::MatrixXd means = {};             ///< d x K, for Start::means
+  Eigen::MatrixXd responsibilities = {};  ///< n x K, for Start::responsibilities
+  double regular = 1e-3;  ///< fits with a component narrower than this, relative to the pooled covariance, are spurious
+  Degenerate degenerate = Degenerate::floor;
+  Acceleration acceleration = Acceleration::automatic;
+  std::function<bool(const Report&)> progress = {};  ///< after every iteration of the last runs; false stops
+  std::stop_token stop = {};
+};
+
+/// The restarts of one fit: short runs on at most `sample` observations, ranked, the best finished on all.
+template <class C, class D>
+class MultiStart {
+ public:
+  using Model = MixtureOf<C>;
+
+  MultiStart(const C& prototype, const D& data, const FitOptions& options)
+      : prototype_(prototype), data_(data), options_(options), rng_(options.seed) {
+    const auto d = static_cast<double>(data.dimension()), k = static_cast<double>(options.components);
+    sample_ = static_cast<Index>(std::max(4000.0, 20 * d * k));
+    const double work = static_cast<double>(std::min(sample_, data.size())) * k * d * (d + 10) * short_run;
+    restarts_ = options.restarts > 0 ? options.restarts
+                                     : static_cast<Index>(std::clamp(1e9 / work, 8.0, 100.0));
+    const bool fixed = options.start == Start::means || options.start == Start::responsibilities;
+    if (fixed || options.components == 1) restarts_ = 1;
+    if (fixed) sample_ = data.size();  // given responsibilities belong to all observations
+  }
+
+  Fit<Model> operator()() {
+    std::vector<Run> runs;
+    for (Index r = 0; r < restarts_ && (r == 0 || !options_.stop.stop_requested()); ++r) runs.push_back(short_fit(r));
+    rank(runs);
+    // Finish from the top until enough regular fits are complete.
+    const auto wanted = std::max<std::size_t>(3, runs.size() / 6);
+    std::size_t regular = 0;
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+      if (r > 0 && (regular >= wanted || r >= 3 * wanted || options_.stop.stop_requested())) break;
+      finish(runs[r]);
+      regular += runs[r].regular() ? 1 : 0;
+      if (runs[r].fit.report.status == Status::stopped) break;
+    }
+    const double highest = std::max_element(runs.begin(), runs.end(), [](const Run& a, const Run& b) {
+                             return a.objective() < b.objective();
+                           })->objective();
+    rank(runs);
+    return result(runs, highest);
+  }
+
+ private:
+  static constexpr Index short_run = 50;
+
+  struct Run {
+    Fit<Model> fit;
+    double regularity = 0, least = 0;
+    bool finished = false;
+    bool regular() const { return regularity >= least; }
+    double objective() const { return fit.report.objective; }
+  };
+
+  Run short_fit(Index r) {
+    Rng rng = rng_.fork(static_cast<std::uint64_t>(r));
+    const D part = data_.size() > sample_ ? data_.gather(draw_indices(data_, sample_, rng)) : data_;
+    SeedOptions seeding{.start = options_.start, .threads = options_.threads, .means = options_.means,
+                        .responsibilities = options_.responsibilities};
+    if (options_.start == Start::automatic) mix(seeding, r);
+    EmOptions short_options = em_options();
+    short_options.progress = {};
+    short_options.max_iterations = std::min(short_run, options_.max_iterations);
+    short_options.tolerance = std::max(options_.tolerance, 1e-6);
+    Run run{em(emulsion::seed(prototype_, options_.components, part, rng, seeding), part, short_options)};
+    const double share = static_cast<double>(part.size()) / static_cast<double>(data_.size());
+    passes_ += share * static_cast<double>(run.fit.report.e_steps + 1);
+    if (part.size() < data_.size()) run.fit.report.objective *= data_.total_weight() / part.total_weight();
+    judge(run);
+    return run;
+  }
+
+  /// Starts of several kinds: no kind finds the best optimum of every data set.
+  static void mix(SeedOptions& seeding, Index r) {
+    seeding.sphere = r / 6 % 2 == 1;
+    switch (r % 6) {
+      case 0: seeding.start = Start::kmeans; break;
+      case 2: seeding.start = Start::kmeans, seeding.lloyd = 0, seeding.width = 0.5; break;
+      case 4: seeding.start = Start::kmeans, seeding.lloyd = 0; break;
+      default: seeding.start = Start::random_means, seeding.width = 1;
+    }
+  }
+
+  void finish(Run& run) {
+    EmOptions options = em_options();
+    options.max_iterations = std::max<Index>(0, options_.max_iterations);
+    run.fit = em(std::move(run.fit.model), data_, options);
+    passes_ += static_cast<double>(run.fit.report.e_steps);
+    run.finished = true;
+    judge(run);
+  }
+
+  void judge(Run& run) const {
+    run.least = options_.regular;
+    run.regularity = run.fit.model.regularity(options_.regular);
+  }
+
+  EmOptions em_options() const {
+    return {.max_iterations = options_.max_iterations, .tolerance = options_.tolerance, .threads = options_.threads,
+            .acceleration = options_.acceleration, .degenerate = options_.degenerate, .seed = options_.seed,
+            .progress = options_.progress, .stop = options_.stop};
+  }
+
+  /// Regular fits first, then by objective: spurious optima can always be higher than the best regular one.
+  static void rank(std::vector<Run>& runs) {
+    std::stable_sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) {
+      if (a.finished != b.finished) return a.finished;
+      if (a.regular() != b.regular()) return a.regular();
+      return a.objective() > b.objective();
+    });
+  }
+
+  Fit<Model> result(std::vector<Run>& runs, double highest) {
+    Run& best = runs.front();
+    Report& report = best.fit.report;
+    for (const Run& run : runs) {
+      report.restarts.push_back(run.objective());
+      const double same = 1e-6 * data_.total_weight();
+      report.best_reached += run.regular() == best.regular() && run.objective() >= best.objective() - same ? 1 : 0;
+    }
+    std::stable_sort(report.restarts.begin(), report.restarts.end(), std::greater<>());
+    report.e_steps = static_cast<Index>(std::llround(passes_));
+    EventLog log;
+    if constexpr (requires { best.fit.model.inspect(data_, log); }) best.fit.model.inspect(data_, log);
+    const auto number = [](double value) {
+      std::ostringstream out;
+      out.precision(10);
+      out << value;
+      return out.str();
+    };
+    if (!best.regular()) {
+      log.add({EventKind::spurious, 0, narrowest(best), -1, best.regularity,
+               "every restart ended with a component on a few near-equal observations (smallest relative eigenvalue " +
+                   number(best.regularity) + ")"});
+    } else if (highest > best.objective() + 1e-6 * data_.total_weight()) {
+      log.add({EventKind::spurious, 0, -1, -1, highest,
+               "a higher objective, " + number(highest) +
+                   ", was found with a component on a few near-equal observations, and left aside"});
+    }
+    report.events.insert(report.events.begin(), log.events().begin(), log.events().end());
+    return std::move(best.fit);
+  }
+
+  Index narrowest(const Run& run) const {
+    for (Index k = 0; k < run.fit.model.size(); ++k) {
+      if (run.fit.model.at_floor(k) || run.fit.model.emptied(k)) return k;
+    }
+    return -1;
+  }
+
+  C prototype_;
+  D data_;
+  FitOptions options_;
+  Rng rng_;
+  Index sample_ = 0, restarts_ = 0;
+  double passes_ = 0;
+};
+
+/// Fits a mixture of `options.components` members of the prototype's family, with constant weights, by EM from several
+/// starts. The log-likelihood of the result is the best among regular fits; spurious ones, in which a component sits on a
+/// few near-equal observations, are reported and never preferred.
+///
+/// @throws InvalidArgument  for options out of range, fewer observations than components, and data that the family cannot
+///                          have produced, before any work
+template <class C, Observations D>
+Fit<MixtureOf<C>> fit_mixture(const C& prototype, const D& data, const FitOptions& options = {}) {
+  const Index k = options.components;
+  require(k >= 1, "a mixture needs at least one component, got ", k);
+  require(options.restarts >= 0, "the number of restarts must not be negative, got ", options.restarts);
+  require(options.regular >= 0 && options.regular < 1, "the least regularity must lie in [0, 1), got ", options.regular);
+  check(EmOptions{.max_iterations = options.max_iterations, .tolerance = options.tolerance, .threads = options.threads});
+  check(SeedOptions{.start = options.start, .means = options.means, .responsibilities = options.responsibilities}, k,
+        data);
+  require(data.size() > 0, "a fit needs at least one observation, got none (data of ", data.dimension(), " x 0)");
+  Index used = 0;
+  for (Index i = 0; i < data.size(); ++i) used += data.weight(i) > 0 ? 1 : 0;
+  if (used < k && data.size() == 1) {
+    require(false, "1 observation of dimension ", data.dimension(), "; for ", data.dimension(),
+            " observations of one variable pass x.transpose()");
+  }
+  require(used >= k, k, " components need at least as many observations, got ", used, used < data.size() ? " with positive weight" : "",
+          " (data of ", data.dimension(), " x ", data.size(), "; an observation is a column, rows(x) adapts rows)");
+  return MultiStart<C, D>(prototype, data, options)();
+}
+
+template <class C, class Derived>
+Fit<MixtureOf<C>> fit_mixture(const C& prototype, const Eigen::MatrixBase<Derived>& x, const FitOptions& options = {}) {
+  static_assert(Derived::ColsAtCompileTime != 1 || Derived::RowsAtCompileTime == 1,
+                "a column vector is one observation: for n observations of one variable pass x.transpose()");
+  return fit_mixture(prototype, typename C::Data(x.derived()), options);
+}
+
+}  // namespace emulsion

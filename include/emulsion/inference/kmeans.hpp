@@ -1,0 +1,124 @@
+#pragma once
+#include <Eigen/Core>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "emulsion/core/linear_algebra.hpp"
+#include "emulsion/core/random.hpp"
+#include "emulsion/data/frame.hpp"
+
+namespace emulsion {
+
+/// At most `most` observations with positive weight, drawn without replacement, in standardised coordinates (d x m), and
+/// their weights (m).
+struct Sample {
+  Eigen::MatrixXd y;
+  Eigen::VectorXd weights;
+};
+
+template <class D>
+std::vector<Index> draw_indices(const D& x, Index most, Rng& rng) {
+  std::vector<Index> chosen;
+  for (Index i = 0; i < x.size(); ++i) {
+    if (x.weight(i) > 0) chosen.push_back(i);
+  }
+  const auto size = static_cast<Index>(chosen.size());
+  for (Index i = 0; i < std::min(most, size); ++i) {
+    const auto other = i + static_cast<Index>(rng.below(static_cast<std::uint64_t>(size - i)));
+    std::swap(chosen[static_cast<std::size_t>(i)], chosen[static_cast<std::size_t>(other)]);
+  }
+  if (size > most) chosen.resize(static_cast<std::size_t>(most));
+  return chosen;
+}
+
+template <class D>
+Sample standardised_sample(const D& x, const Frame& frame, Index most, Rng& rng) {
+  const std::vector<Index> chosen = draw_indices(x, most, rng);
+  const auto size = static_cast<Index>(chosen.size());
+  Sample sample{Eigen::MatrixXd(x.dimension(), size), Eigen::VectorXd(size)};
+  for (Index i = 0; i < size; ++i) {
+    const Index from = chosen[static_cast<std::size_t>(i)];
+    for (Index j = 0; j < x.dimension(); ++j) {
+      sample.y(j, i) = frame.standardised(static_cast<double>(x(j, from)), j);
+    }
+    sample.weights(i) = x.weight(from);
+  }
+  return sample;
+}
+
+/// Lower triangular matrix that gives the sample unit covariance; the identity where the sample has none (too few
+/// observations, or a linear relation between dimensions).
+inline Eigen::MatrixXd sphering(const Sample& sample) {
+  const Index d = sample.y.rows();
+  const double total = sample.weights.sum();
+  Eigen::VectorXd mean = Eigen::VectorXd::Zero(d), y(d);
+  for (Index i = 0; i < sample.y.cols(); ++i) mean += sample.weights(i) / total * sample.y.col(i);
+  Eigen::MatrixXd covariance = Eigen::MatrixXd::Zero(d, d), inverse = Eigen::MatrixXd::Identity(d, d);
+  for (Index i = 0; i < sample.y.cols(); ++i) {
+    y = sample.y.col(i) - mean;
+    for (Index j = 0; j < d; ++j) covariance.col(j) += (sample.weights(i) / total * y(j)) * y;
+  }
+  const Eigen::VectorXd variances = covariance.diagonal();
+  if (!cholesky(covariance)) return inverse;
+  for (Index j = 0; j < d; ++j) {  // a pivot is what the other dimensions leave unexplained
+    if (covariance(j, j) * covariance(j, j) < 1e-10 * variances(j)) return inverse;
+  }
+  invert_lower(covariance, inverse);
+  return inverse;
+}
+
+/// K observations drawn with probability proportional to their weights (d x K).
+inline Eigen::MatrixXd random_centres(const Sample& sample, Index components, Rng& rng) {
+  Eigen::MatrixXd centres(sample.y.rows(), components);
+  for (Index k = 0; k < components; ++k) centres.col(k) = sample.y.col(rng.categorical(sample.weights));
+  return centres;
+}
+
+/// K centres (d x K) by k-means++ (Arthur and Vassilvitskii, 2007): each drawn with probability proportional to weight
+/// times the squared distance to the nearest centre before it, the best of `candidates` draws; then `lloyd` steps of
+/// k-means. Cost O(n K d (candidates + lloyd)).
+inline Eigen::MatrixXd kmeans_centres(const Sample& sample, Index components, int candidates, int lloyd, Rng& rng) {
+  const Index n = sample.y.cols(), d = sample.y.rows();
+  Eigen::MatrixXd centres(d, components);
+  Eigen::VectorXd distance = Eigen::VectorXd::Constant(n, std::numeric_limits<double>::infinity());
+  Eigen::VectorXd trial(n), best(n);
+  for (Index k = 0; k < components; ++k) {
+    double least = std::numeric_limits<double>::infinity();
+    for (int c = 0; c < (k == 0 ? 1 : candidates); ++c) {
+      const Eigen::VectorXd chance = k == 0 ? sample.weights : Eigen::VectorXd(sample.weights.cwiseProduct(distance));
+      const double total = chance.sum();
+      const Index at = total > 0 && std::isfinite(total) ? rng.categorical(chance) : rng.categorical(sample.weights);
+      for (Index i = 0; i < n; ++i) trial(i) = std::min(distance(i), (sample.y.col(i) - sample.y.col(at)).squaredNorm());
+      const double sum = trial.dot(sample.weights);
+      if (c > 0 && !(sum < least)) continue;
+      least = sum;
+      best = trial;
+      centres.col(k) = sample.y.col(at);
+    }
+    distance = best;
+  }
+  Eigen::VectorXd weight(components);
+  Eigen::MatrixXd sums(d, components);
+  for (int step = 0; step < lloyd; ++step) {
+    weight.setZero();
+    sums.setZero();
+    for (Index i = 0; i < n; ++i) {
+      Index nearest = 0;
+      double least = std::numeric_limits<double>::infinity();
+      for (Index k = 0; k < components; ++k) {
+        const double square = (sample.y.col(i) - centres.col(k)).squaredNorm();
+        if (square < least) least = square, nearest = k;
+      }
+      weight(nearest) += sample.weights(i);
+      sums.col(nearest) += sample.weights(i) * sample.y.col(i);
+    }
+    for (Index k = 0; k < components; ++k) {
+      if (weight(k) > 0) centres.col(k) = sums.col(k) / weight(k);
+    }
+  }
+  return centres;
+}
+
+}  // namespace emulsion

@@ -1,0 +1,106 @@
+#pragma once
+#include <Eigen/Core>
+#include <functional>
+#include <vector>
+
+#include "emulsion/core/fold.hpp"
+#include "emulsion/inference/e_step.hpp"
+#include "emulsion/inference/kmeans.hpp"
+#include "emulsion/models/mixture.hpp"
+
+namespace emulsion {
+
+/// Where a fit starts.
+enum class Start {
+  automatic,                ///< kmeans; in a fit with restarts, kmeans and random_means of several widths in turn
+  kmeans,                   ///< k-means++ and a few Lloyd steps on standardised data
+  random_means,             ///< K observations drawn at random, the others shared out by distance
+  random_responsibilities,  ///< every observation shared out at random
+  means,                    ///< given means: every observation to the nearest
+  responsibilities          ///< given responsibilities
+};
+
+struct SeedOptions {
+  Start start = Start::automatic;
+  int lloyd = 5;                          ///< Lloyd steps
+  double width = 0;                       ///< softness of the shares, in standard deviations; 0: all to the nearest
+  bool sphere = false;                    ///< distances after the data were given unit covariance, not only unit variances
+  int threads = 1;
+  Eigen::MatrixXd means = {};             ///< d x K, for Start::means
+  Eigen::MatrixXd responsibilities = {};  ///< n x K, rows that sum to one, for Start::responsibilities
+  Index sample = 20'000;                  ///< k-means sees at most so many observations
+};
+
+/// Throws InvalidArgument unless the start fits K components and the data.
+template <class D>
+void check(const SeedOptions& options, Index components, const D& x) {
+  const auto& means = options.means;
+  const auto& r = options.responsibilities;
+  if (options.start == Start::means) {
+    require(means.rows() == x.dimension() && means.cols() == components, "expected starting means of ", x.dimension(),
+            " x ", components, " (one per column), got ", means.rows(), " x ", means.cols());
+    require(means.allFinite(), "the starting means must be finite");
+  }
+  if (options.start == Start::responsibilities) {
+    require(r.rows() == x.size() && r.cols() == components, "expected starting responsibilities of ", x.size(), " x ",
+            components, " (one row per observation), got ", r.rows(), " x ", r.cols());
+    for (Index i = 0; i < r.rows(); ++i) {
+      require(r.row(i).minCoeff() >= 0 && std::abs(r.row(i).sum() - 1) <= 1e-6, "starting responsibilities must not be ",
+              "negative and each row must sum to one; row ", i, " sums to ", r.row(i).sum());
+    }
+  }
+  require(options.width >= 0 && std::isfinite(options.width), "the width of a start must not be negative, got ",
+          options.width);
+  require(options.lloyd >= 0, "the number of Lloyd steps must not be negative, got ", options.lloyd);
+}
+
+/// A mixture of `components` members of the prototype's family to start a fit from: responsibilities by `options.start`,
+/// then one M-step. The same for any number of threads. Cost: about lloyd + 2 passes over (a sample of) the data.
+template <class C, Observations D>
+MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, const SeedOptions& options = {}) {
+  require(components >= 1, "a mixture needs at least one component, got ", components);
+  MixtureOf<C> model(ConstantGate(components), Components<C>(std::vector<C>(static_cast<std::size_t>(components), prototype)));
+  model.check(x);
+  check(options, components, x);
+  model.follow(x);
+  Workers workers(options.threads);
+  Fold<MixtureOf<C>, D> fold(model, x, workers);
+  MixtureOf<C> next = model;
+  // One erased type: four E-steps would compile the kernels four times.
+  using AnyEStep = std::function<double(const D&, Scores)>;
+  const auto learn = [&](AnyEStep e_step) { model.maximize(fold(model, e_step), next); };
+  if (options.start == Start::responsibilities) {
+    learn(Given{options.responsibilities});
+  } else if (options.start == Start::random_responsibilities) {
+    learn(RandomResponsibilities{rng.fork(rng())});
+  } else {
+    const Frame frame = *frame_of(x, false);
+    const Index d = x.dimension();
+    Nearest nearest{frame, Eigen::MatrixXd::Identity(d, d), {}, options.width * std::sqrt(static_cast<double>(x.dimension()))};
+    if (options.start == Start::means) {
+      nearest.centres = options.means;
+      for (Index k = 0; k < components; ++k) {
+        for (Index j = 0; j < x.dimension(); ++j) nearest.centres(j, k) = frame.standardised(options.means(j, k), j);
+      }
+    } else {
+      Sample sample = standardised_sample(x, frame, options.sample, rng);
+      if (options.sphere) {
+        nearest.transform = sphering(sample);
+        const Eigen::MatrixXd before = sample.y;
+        for (Index i = 0; i < before.cols(); ++i) lower_times(nearest.transform, before.col(i), sample.y.col(i));
+      }
+      nearest.centres = options.start == Start::random_means ? random_centres(sample, components, rng)
+                                                             : kmeans_centres(sample, components, 3, options.lloyd, rng);
+    }
+    learn(nearest);
+  }
+  return next;
+}
+
+template <class C, class Derived>
+MixtureOf<C> seed(const C& prototype, Index components, const Eigen::MatrixBase<Derived>& x, Rng& rng,
+                  const SeedOptions& options = {}) {
+  return seed(prototype, components, typename C::Data(x.derived()), rng, options);
+}
+
+}  // namespace emulsion

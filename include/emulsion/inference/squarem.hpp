@@ -1,0 +1,64 @@
+#pragma once
+#include <Eigen/Core>
+#include <cmath>
+
+#include "emulsion/core/concepts.hpp"
+
+namespace emulsion {
+
+/// Extrapolation of three successive EM iterates in unconstrained parameters (SQUAREM, scheme S3; Varadhan and Roland,
+/// 2008): with r = t1 - t0 and v = (t2 - t1) - r,
+///
+///   t = t0 + 2 a r + a^2 v,   a = |r| / |v|.
+///
+/// The driver keeps the result only if the objective does not fall. `a` grows only after successes, so that a bad
+/// extrapolation costs little.
+class Squarem {
+ public:
+  template <class M>
+  void start(const M& first, const M& second) {
+    first.pack(points_[0]);
+    second.pack(points_[1]);
+    started_ = true;
+  }
+  bool started() const { return started_; }
+  void forget() { started_ = false; }
+
+  /// Writes the extrapolation of the two points kept and `latest` into `next`; false where there is none.
+  template <class M>
+  bool extrapolate(const M& latest, M& next) {
+    latest.pack(points_[2]);
+    started_ = false;
+    if (!points_[0].allFinite() || !points_[1].allFinite() || !points_[2].allFinite()) return false;
+    if (points_[0].size() != points_[2].size()) return false;
+    double r = 0, v = 0;
+    for (Index i = 0; i < points_[0].size(); ++i) {
+      const double first = points_[1](i) - points_[0](i), second = points_[2](i) - points_[1](i);
+      r += first * first;
+      v += (second - first) * (second - first);
+    }
+    step_ = std::sqrt(r / v);
+    if (!(step_ > 1) || !std::isfinite(step_)) return false;
+    const double a = std::min(step_, longest_);
+    capped_ = a < step_;
+    for (Index i = 0; i < points_[0].size(); ++i) {
+      const double first = points_[1](i) - points_[0](i), second = points_[2](i) - points_[1](i);
+      points_[2](i) = points_[0](i) + 2 * a * first + a * a * (second - first);
+    }
+    return points_[2].allFinite() && next.unpack(points_[2]);
+  }
+
+  /// 1 - 1 / a estimates the rate at which the error of the parameters shrinks.
+  double rate() const { return 1 - 1 / step_; }
+  void accepted() {
+    if (capped_) longest_ *= 4;
+  }
+  void rejected() { longest_ = std::max(2.0, longest_ / 4); }
+
+ private:
+  Eigen::VectorXd points_[3];
+  double step_ = 1, longest_ = 4;
+  bool started_ = false, capped_ = false;
+};
+
+}  // namespace emulsion

@@ -1,0 +1,203 @@
+#pragma once
+#include <Eigen/Core>
+#include <utility>
+#include <vector>
+
+#include "emulsion/core/concepts.hpp"
+#include "emulsion/core/error.hpp"
+#include "emulsion/core/report.hpp"
+
+namespace emulsion {
+
+/// A component that reads blocks in a form of its own, which all components of a mixture share: packed once per block.
+template <class C>
+concept PackedComponent = requires(const C& c, Index most, const typename C::Data& block, typename C::Packed& packed) {
+  { c.packed(most) } -> std::same_as<typename C::Packed>;
+  c.pack(block, packed);
+};
+
+/// A family whose components share parameters, so that their M-step is one (a tied covariance). `Pooled` storage is made
+/// once.
+template <class C>
+concept SharedMStep = requires(const std::vector<typename C::Statistics>& s, const std::vector<C>& now,
+                               std::vector<C>& next, typename C::Statistics& pooled) {
+  C::maximize_all(s, now, next, pooled);
+};
+
+/// A family with coordinates of its own (Frame), which follow the data of a fit.
+template <class C>
+concept FramedComponent = requires(const C& c, const typename C::Data& x, std::vector<C>& all) {
+  c.in(c.frame_for(x));
+  C::share_frame(all);
+};
+
+/// K components of one family as a term of a mixture: scores log p(x_i | theta_k).
+template <class C>
+class Components {
+ public:
+  using Component = C;
+  using Data = typename C::Data;
+
+  struct Statistics {
+    std::vector<typename C::Statistics> all;
+    Statistics& operator+=(const Statistics& other) {
+      for (std::size_t k = 0; k < all.size(); ++k) all[k] += other.all[k];
+      return *this;
+    }
+    Statistics& operator*=(double c) {
+      for (auto& s : all) s *= c;
+      return *this;
+    }
+    template <class Visitor>
+    void visit(Visitor&& visitor) {
+      for (auto& s : all) s.visit(visitor);
+    }
+  };
+
+  explicit Components(std::vector<C> components) : all_(std::move(components)), pooled_(zero(all_)) {
+    for (const C& c : all_) {
+      require(c.dimension() == dimension(), "the components of a mixture must have one dimension; got ", dimension(),
+              " and ", c.dimension());
+    }
+    if constexpr (FramedComponent<C>) C::share_frame(all_);
+  }
+
+  Index size() const { return static_cast<Index>(all_.size()); }
+  Index dimension() const { return all_.front().dimension(); }
+  const C& operator[](Index k) const { return all_[static_cast<std::size_t>(k)]; }
+  const std::vector<C>& all() const { return all_; }
+
+  Statistics statistics() const {
+    Statistics s;
+    for (const C& c : all_) s.all.push_back(c.statistics());
+    return s;
+  }
+
+  // --- one block ------------------------------------------------------------------------------------------------------
+
+  struct Plain {
+    const Data* block = nullptr;
+  };
+  static auto scratch_for(const C& c, Index most) {
+    if constexpr (PackedComponent<C>) return c.packed(most);
+    else return Plain{};
+  }
+  using Scratch = decltype(scratch_for(std::declval<const C&>(), Index{}));
+  Scratch scratch(Index most) const { return scratch_for(all_.front(), most); }
+
+  void score(const Data& block, Scratch& scratch, Scores scores) const {
+    if constexpr (PackedComponent<C>) all_.front().pack(block, scratch);
+    for (Index k = 0; k < size(); ++k) (*this)[k].log_density(read(block, scratch), scores.col(k));
+  }
+  void accumulate(const Data& block, const Responsibilities& r, Scratch& scratch, Statistics& s) const {
+    for (Index k = 0; k < size(); ++k) {
+      (*this)[k].accumulate(read(block, scratch), r.col(k), s.all[static_cast<std::size_t>(k)]);
+    }
+  }
+  void maximize(const Statistics& s, Components& next) const {
+    if constexpr (SharedMStep<C>) {
+      C::maximize_all(s.all, all_, next.all_, next.pooled_);
+    } else {
+      for (std::size_t k = 0; k < all_.size(); ++k) all_[k].maximize(s.all[k], next.all_[k]);
+    }
+  }
+  double offset() const { return 0; }
+
+  Index free_parameters() const {
+    if constexpr (requires { C::free_parameters(all_); }) {
+      return C::free_parameters(all_);
+    } else {
+      Index total = 0;
+      for (const C& c : all_) total += c.free_parameters();
+      return total;
+    }
+  }
+
+  // --- unconstrained parameters, where the family has a chart ------------------------------------------------------------
+
+  static constexpr bool charted_together = requires(std::vector<C>& all, Eigen::VectorXd& v, Index& at) {
+    C::pack(all, v, at);
+    C::unpack(all, v, at);
+  };
+  static constexpr bool charted = charted_together || requires(C& c, Eigen::VectorXd& v, Index& at) {
+    c.parameters();
+    c.pack(v, at);
+    c.unpack(v, at);
+  };
+
+  Index parameters() const {
+    if constexpr (charted_together) return free_parameters();
+    else return size() * all_.front().parameters();
+  }
+  void pack(Eigen::VectorXd& v, Index& at) const
+    requires charted
+  {
+    if constexpr (charted_together) {
+      C::pack(all_, v, at);
+    } else {
+      for (const C& c : all_) c.pack(v, at);
+    }
+  }
+  bool unpack(const Eigen::VectorXd& v, Index& at)
+    requires charted
+  {
+    if constexpr (charted_together) {
+      return C::unpack(all_, v, at);
+    } else {
+      bool admissible = true;
+      for (C& c : all_) admissible = c.unpack(v, at) && admissible;
+      return admissible;
+    }
+  }
+
+  // --- what a fit asks ----------------------------------------------------------------------------------------------------
+
+  /// Throws InvalidArgument where the family cannot have produced these data.
+  void check(const Data& x) const {
+    require(x.dimension() == dimension(), "expected ", dimension(), " dimensions, got ", x.dimension(), " (data of ",
+            x.dimension(), " x ", x.size(), "; an observation is a column, rows(x) adapts rows)");
+    if constexpr (requires { all_.front().check(x); }) all_.front().check(x);
+  }
+  /// Reports what is unusual about the data for this family.
+  void inspect(const Data& x, EventLog& log) const {
+    if constexpr (requires { all_.front().inspect(x, size(), log); }) all_.front().inspect(x, size(), log);
+  }
+  void follow(const Data& x) {
+    if constexpr (FramedComponent<C>) {
+      const auto frame = all_.front().frame_for(x);
+      for (C& c : all_) c = c.in(frame);
+    }
+  }
+  /// Whether a bound on the parameters holds component k up.
+  bool at_floor(Index k) const {
+    if constexpr (requires(const C& c) { c.at_floor(); }) return (*this)[k].at_floor() > 0;
+    else return false;
+  }
+  double regularity(const Eigen::VectorXd& weights, double least) const {
+    if constexpr (requires { C::regularity(all_, weights, least); }) return C::regularity(all_, weights, least);
+    else return 1;
+  }
+  /// A rank where all densities underflow: the larger, the nearer.
+  double nearness(const Data& block, Index i, Index k) const {
+    if constexpr (requires(const C& c) { c.log_distance(block, i); }) return -(*this)[k].log_distance(block, i);
+    else return 0;
+  }
+
+  void drop(Index k) { all_.erase(all_.begin() + k); }
+  void renew(Index k, const Components& from) { all_[static_cast<std::size_t>(k)] = from[k]; }
+
+ private:
+  static typename C::Statistics zero(const std::vector<C>& components) {
+    require(!components.empty(), "a mixture needs at least one component, got none");
+    return components.front().statistics();
+  }
+  static auto& read(const Data& block, Scratch& scratch) {
+    if constexpr (PackedComponent<C>) return scratch;
+    else return block;
+  }
+
+  std::vector<C> all_;
+  typename C::Statistics pooled_;
+};
+
+}  // namespace emulsion

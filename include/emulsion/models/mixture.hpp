@@ -1,0 +1,263 @@
+#pragma once
+#include <Eigen/Core>
+#include <limits>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "emulsion/gates/constant.hpp"
+#include "emulsion/inference/e_step.hpp"
+#include "emulsion/models/components.hpp"
+
+namespace emulsion {
+
+/// p(x) = sum_k w_k p(x | theta_k): a gate and terms that score all K components, each learning its own part.
+///
+/// The gate's weights and the first term's components are what weights() and operator[] show. A value: what fits it
+/// returns another.
+template <class Gate, class Bank, class... Terms>
+class Mixture {
+ public:
+  using Data = typename Bank::Data;
+  using Component = typename Bank::Component;
+  using Scalar = typename Data::Scalar;
+
+  struct Statistics {
+    double log_normaliser = 0;
+    std::tuple<typename Gate::Statistics, typename Bank::Statistics, typename Terms::Statistics...> parts;
+
+    Statistics& operator+=(const Statistics& other) {
+      log_normaliser += other.log_normaliser;
+      merge(other, std::make_index_sequence<2 + sizeof...(Terms)>());
+      return *this;
+    }
+    Statistics& operator*=(double c) {
+      log_normaliser *= c;
+      std::apply([&](auto&... part) { ((part *= c), ...); }, parts);
+      return *this;
+    }
+    template <class Visitor>
+    void visit(Visitor&& visitor) {
+      visitor(log_normaliser);
+      std::apply([&](auto&... part) { (part.visit(visitor), ...); }, parts);
+    }
+
+   private:
+    template <std::size_t... I>
+    void merge(const Statistics& other, std::index_sequence<I...>) {
+      ((std::get<I>(parts) += std::get<I>(other.parts)), ...);
+    }
+  };
+
+  struct Scratch {
+    Eigen::MatrixXd scores;
+    std::tuple<typename Gate::Scratch, typename Bank::Scratch, typename Terms::Scratch...> parts;
+  };
+
+  explicit Mixture(Gate gate, Bank bank, Terms... terms)
+      : terms_(std::move(gate), std::move(bank), std::move(terms)...) {
+    each([&](const auto& term) {
+      require(term.size() == size(), "a mixture of ", size(), " weights needs as many components, got ", term.size());
+    });
+  }
+
+  /// Weights (K, not negative, sum one) and as many components.
+  Mixture(const Eigen::Ref<const Eigen::VectorXd>& weights, std::vector<Component> components)
+    requires(sizeof...(Terms) == 0)
+      : Mixture(Gate(weights), Bank(std::move(components))) {}
+
+  // --- parameters -----------------------------------------------------------------------------------------------------
+
+  /// K
+  Index size() const { return gate().size(); }
+  Index dimension() const { return bank().dimension(); }
+  const Eigen::VectorXd& weights() const { return gate().weights(); }
+  const Component& operator[](Index k) const {
+    require(k >= 0 && k < size(), "component ", k, " does not exist; there are ", size());
+    return bank()[k];
+  }
+  const Gate& gate() const { return std::get<0>(terms_); }
+  const Bank& bank() const { return std::get<1>(terms_); }
+  /// How many numbers may vary: the df of information criteria.
+  Index free_parameters() const {
+    Index total = 0;
+    each([&](const auto& term) { total += term.free_parameters(); });
+    return total;
+  }
+
+  // --- what a driver asks -----------------------------------------------------------------------------------------------
+
+  Statistics statistics() const {
+    return {0, std::apply([](const auto&... t) { return std::make_tuple(t.statistics()...); }, terms_)};
+  }
+  Scratch scratch(Index most) const {
+    return {Eigen::MatrixXd(most, size()),
+            std::apply([&](const auto&... t) { return std::make_tuple(t.scratch(most)...); }, terms_)};
+  }
+
+  template <class EStep>
+  void accumulate(const Data& block, const EStep& e_step, Scratch& scratch, Statistics& s) const {
+    auto r = scratch.scores.topRows(block.size());
+    score(block, scratch);
+    s.log_normaliser += e_step(block, r);
+    indexed([&](auto i) {
+      std::get<i>(terms_).accumulate(block, r, std::get<i>(scratch.parts), std::get<i>(s.parts));
+    });
+  }
+  void maximize(const Statistics& s, Mixture& next) const {
+    indexed([&](auto i) { std::get<i>(terms_).maximize(std::get<i>(s.parts), std::get<i>(next.terms_)); });
+  }
+  /// Log-likelihood (nats, total) of this model, plus what its terms add.
+  double objective(const Statistics& s) const {
+    double total = s.log_normaliser;
+    each([&](const auto& term) { total += term.offset(); });
+    return total;
+  }
+
+  /// Unconstrained parameters; see Charted.
+  void pack(Eigen::VectorXd& v) const
+    requires(Bank::charted)
+  {
+    Index count = 0, at = 0;
+    each([&](const auto& term) { count += term.parameters(); });
+    v.resize(count);
+    each([&](const auto& term) { term.pack(v, at); });
+  }
+  bool unpack(const Eigen::VectorXd& v)
+    requires(Bank::charted)
+  {
+    Index at = 0;
+    return std::apply([&](auto&... term) { return (term.unpack(v, at) && ...); }, terms_);
+  }
+
+  void check(const Data& x) const { bank().check(x); }
+  void inspect(const Data& x, EventLog& log) const { bank().inspect(x, log); }
+  /// Moves into the coordinates that suit the data.
+  void follow(const Data& x) { std::get<1>(terms_).follow(x); }
+  double regularity(double least) const { return size() == 1 ? 1 : bank().regularity(weights(), least); }
+  bool emptied(Index k) const { return !(weights()(k) > 0); }
+  bool at_floor(Index k) const { return bank().at_floor(k); }
+  void drop(Index k) {
+    std::apply([&](auto&... term) { (term.drop(k), ...); }, terms_);
+  }
+  /// Component k as it is in `from`.
+  void renew(Index k, const Mixture& from) {
+    indexed([&](auto i) { std::get<i>(terms_).renew(k, std::get<i>(from.terms_)); });
+  }
+
+  // --- prediction ---------------------------------------------------------------------------------------------------------
+
+  /// log p(x_i) of every observation, in nats (n). -inf where it is below what a double can hold.
+  Eigen::VectorXd log_density(const Data& x) const {
+    Eigen::VectorXd result(x.size());
+    predict(x, [](Index) { return 1.0; }, [&](Index i, double normaliser) { result(i) = normaliser; },
+            [](Index, const auto&) {});
+    return result;
+  }
+
+  /// Sum of weight x log p(x_i): the total in nats, never a mean.
+  double log_likelihood(const Data& x) const {
+    double total = 0;
+    predict(x, [](Index) { return 1.0; },
+            [&](Index i, double normaliser) { total += x.weight(i) != 0 ? x.weight(i) * normaliser : 0.0; },
+            [](Index, const auto&) {});
+    return total;
+  }
+
+  /// Posterior probability of each component given each observation,
+  ///
+  ///   r(i, k) = w_k p(x_i | theta_k) / sum_j w_j p(x_i | theta_j),
+  ///
+  /// in log space. Where every density is zero to a double, the nearest component takes all, so that rows sum to one
+  /// however far x_i lies from every component.
+  ///
+  /// @param x   observations, d x n, one per column (or rows(x), weighted(x, w))
+  /// @return    n x K
+  /// @throws    InvalidArgument if the dimensions differ or a value is not finite
+  ///
+  /// Cost O(n K d^2). Safe to call from several threads. Bishop (2006), eq. 9.23.
+  Eigen::MatrixXd responsibilities(const Data& x) const {
+    Eigen::MatrixXd result(x.size(), size());
+    predict(x, [](Index) { return 1.0; }, [](Index, double) {},
+            [&](Index first, const auto& r) { result.middleRows(first, r.rows()) = r; });
+    return result;
+  }
+
+  /// The most probable component of every observation (n labels, 0 to K - 1); the first of equals.
+  Labels classify(const Data& x) const {
+    Labels labels(x.size());
+    predict(x, [](Index) { return 1.0; }, [](Index, double) {}, [&](Index first, const auto& r) {
+      for (Index i = 0; i < r.rows(); ++i) r.row(i).maxCoeff(&labels(first + i));
+    });
+    return labels;
+  }
+
+  /// d x n independent draws, one per column; the components they came from in `labels` if asked.
+  typename Data::Matrix sample(Index n, Rng& rng, Labels* labels = nullptr) const {
+    require(n >= 0, "cannot draw ", n, " observations");
+    typename Data::Matrix x(dimension(), n);
+    if (labels) labels->resize(n);
+    for (Index i = 0; i < n; ++i) {
+      const Index k = gate().sample(rng);
+      if (labels) (*labels)(i) = k;
+      x.col(i) = bank()[k].sample(rng).template cast<Scalar>();
+    }
+    return x;
+  }
+
+ private:
+  static constexpr Index block_size = 512;
+
+  template <class F>
+  void each(const F& f) const {
+    std::apply([&](const auto&... term) { (f(term), ...); }, terms_);
+  }
+  template <class F>
+  static void indexed(const F& f) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (f(std::integral_constant<std::size_t, I>()), ...);
+    }(std::make_index_sequence<2 + sizeof...(Terms)>());
+  }
+
+  void score(const Data& block, Scratch& scratch) const {
+    auto scores = scratch.scores.topRows(block.size());
+    scores.setZero();
+    indexed([&](auto i) { std::get<i>(terms_).score(block, std::get<i>(scratch.parts), scores); });
+  }
+
+  /// Blocks of responsibilities times weight(i) to `use`, log normalisers to `row`.
+  template <class Weight, class Row, class Use>
+  void predict(const Data& x, const Weight& weight, const Row& row, const Use& use) const {
+    check(x);
+    Scratch scratch = this->scratch(std::min(block_size, x.size()));
+    for (Index first = 0; first < x.size(); first += block_size) {
+      const Data part = x.slice(first, std::min(block_size, x.size() - first));
+      auto scores = scratch.scores.topRows(part.size());
+      score(part, scratch);
+      Soft::normalise(scores, [&](Index i) { return weight(first + i); }, [&](Index i, double normaliser) {
+        row(first + i, normaliser);
+      });
+      for (Index i = 0; i < part.size(); ++i) {
+        if (scores.row(i).sum() > 0) continue;
+        Index best = -1;
+        double nearest = 0;
+        for (Index k = 0; k < size(); ++k) {
+          if (!(weights()(k) > 0)) continue;
+          const double nearness = bank().nearness(part, i, k);
+          if (best < 0 || nearness > nearest) best = k, nearest = nearness;
+        }
+        scores(i, best) = 1;
+      }
+      use(first, scores);
+    }
+  }
+
+  std::tuple<Gate, Bank, Terms...> terms_;
+};
+
+/// K components of one family under constant weights.
+template <class C>
+using MixtureOf = Mixture<ConstantGate, Components<C>>;
+
+}  // namespace emulsion
