@@ -1,7 +1,10 @@
 #pragma once
-#include <sstream>
+#include <concepts>
+#include <cstdio>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #error "emulsion: -ffast-math and -ffinite-math-only delete the checks for NaN; compile without them"
@@ -15,13 +18,49 @@ class InvalidArgument : public std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
+/// A piece of a sentence: a text or a number. It formats nothing until it is asked, and streams cost every includer
+/// compile time.
+class Part {
+ public:
+  Part(std::string_view text) : text_(text) {}                  // NOLINT(google-explicit-constructor)
+  Part(const char* text) : text_(text) {}                       // NOLINT(google-explicit-constructor)
+  Part(const std::string& text) : text_(text) {}                // NOLINT(google-explicit-constructor)
+  template <std::integral T>
+  Part(T value) : integer_(static_cast<long long>(value)), kind_(Kind::integer) {}  // NOLINT(google-explicit-constructor)
+  template <std::floating_point T>
+  Part(T value) : real_(static_cast<double>(value)), kind_(Kind::real) {}  // NOLINT(google-explicit-constructor)
+
+  void append_to(std::string& message) const {
+    char buffer[40];
+    if (kind_ == Kind::text) {
+      message += text_;
+      return;
+    }
+    if (kind_ == Kind::integer) std::snprintf(buffer, sizeof buffer, "%lld", integer_);
+    else std::snprintf(buffer, sizeof buffer, "%.10g", real_);
+    message += buffer;
+  }
+
+ private:
+  enum class Kind { text, integer, real };
+  std::string_view text_;
+  long long integer_ = 0;
+  double real_ = 0;
+  Kind kind_ = Kind::text;
+};
+
+[[gnu::cold]] inline std::string sentence(std::initializer_list<Part> parts) {
+  std::string message;
+  for (const Part& part : parts) part.append_to(message);
+  return message;
+}
+
+[[noreturn, gnu::cold]] inline void fail(std::initializer_list<Part> parts) { throw InvalidArgument(sentence(parts)); }
+
 /// Throws InvalidArgument with the concatenation of the parts unless `condition` holds.
 template <class... Parts>
 void require(bool condition, const Parts&... parts) {
-  if (condition) return;
-  std::ostringstream message;
-  (message << ... << parts);
-  throw InvalidArgument(message.str());
+  if (!condition) [[unlikely]] fail({Part(parts)...});
 }
 
 }  // namespace emulsion

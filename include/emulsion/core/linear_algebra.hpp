@@ -6,7 +6,7 @@
 
 namespace emulsion {
 
-// Small dense factorisations in place. Eigen's own cost a user's file seconds to compile (the eigen-solver eight) and
+// Small dense factorisations in place, in plain loops. Eigen's own cost a user's file seconds to compile (the eigen-solver eight) and
 // allocate for large matrices; these do neither. Each reads and writes the lower triangle only, unless it says more.
 
 /// Cholesky factor L of a, L L' = a, in place. False, with `a` spoilt, where a is not positive definite. Cost d^3 / 3.
@@ -27,13 +27,42 @@ bool cholesky(Matrix& a) {
   return true;
 }
 
+/// Whether every element is finite.
+template <class Dense>
+bool all_finite(const Dense& a) {
+  for (Index j = 0; j < a.cols(); ++j) {
+    for (Index i = 0; i < a.rows(); ++i) {
+      if (!std::isfinite(a(i, j))) return false;
+    }
+  }
+  return true;
+}
+
+/// Sum of squared elements.
+template <class Dense>
+double sum_of_squares(const Dense& a) {
+  double sum = 0;
+  for (Index j = 0; j < a.cols(); ++j) {
+    for (Index i = 0; i < a.rows(); ++i) sum += a(i, j) * a(i, j);
+  }
+  return sum;
+}
+
+/// |x - y|^2 of two points in d dimensions.
+template <class Real>
+Real square_distance(const Real* x, const Real* y, Index d) {
+  Real sum = 0;
+  for (Index j = 0; j < d; ++j) sum += (x[j] - y[j]) * (x[j] - y[j]);
+  return sum;
+}
+
 /// y = l x for lower triangular l. Cost d^2 / 2.
-template <class Matrix, class X, class Y>
-void lower_times(const Matrix& l, const X& x, Y&& y) {
+template <class Matrix, class Real>
+void lower_times(const Matrix& l, const Real* x, Real* y) {
   for (Index i = 0; i < l.rows(); ++i) {
-    double sum = 0;
-    for (Index j = 0; j <= i; ++j) sum += l(i, j) * x(j);
-    y(i) = sum;
+    Real sum = 0;
+    for (Index j = 0; j <= i; ++j) sum += l(i, j) * x[j];
+    y[i] = sum;
   }
 }
 
@@ -66,17 +95,23 @@ void invert_lower(const Matrix& l, Matrix& inverse) {
 /// Lower triangular L with L L' = a a', by Gram-Schmidt on the rows of a, twice. Spoils `a`. Cost 4 d^3.
 template <class Matrix>
 void factor_of_square(Matrix& a, Matrix& l) {
-  l.setZero();
-  for (Index i = 0; i < a.rows(); ++i) {
+  const Index d = a.rows();
+  const auto dot = [&](Index i, Index j) {
+    double sum = 0;
+    for (Index m = 0; m < d; ++m) sum += a(i, m) * a(j, m);
+    return sum;
+  };
+  for (Index i = 0; i < d; ++i) {
+    for (Index j = 0; j < d; ++j) l(i, j) = 0;
     for (int pass = 0; pass < 2; ++pass) {
       for (Index j = 0; j < i; ++j) {
-        const double along = a.row(i).dot(a.row(j));
+        const double along = dot(i, j);
         l(i, j) += along;
-        a.row(i) -= along * a.row(j);
+        for (Index m = 0; m < d; ++m) a(i, m) -= along * a(j, m);
       }
     }
-    l(i, i) = a.row(i).norm();
-    a.row(i) /= l(i, i);
+    l(i, i) = std::sqrt(dot(i, i));
+    for (Index m = 0; m < d; ++m) a(i, m) /= l(i, i);
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <Eigen/Core>
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -95,14 +96,22 @@ class Rng {
     require(concentration.size() > 0, "a Dirichlet variate needs at least one concentration, got none");
     Eigen::VectorXd draw(concentration.size());
     for (Eigen::Index k = 0; k < draw.size(); ++k) draw(k) = log_gamma_variate(concentration(k));
-    draw = (draw.array() - draw.maxCoeff()).exp().matrix();
-    return draw / draw.sum();
+    double largest = draw(0), total = 0;
+    for (Eigen::Index k = 1; k < draw.size(); ++k) largest = std::max(largest, draw(k));
+    for (Eigen::Index k = 0; k < draw.size(); ++k) total += (draw(k) = std::exp(draw(k) - largest));
+    for (Eigen::Index k = 0; k < draw.size(); ++k) draw(k) /= total;
+    return draw;
   }
 
   /// Index k with probability weights(k) / sum(weights). The weights need not sum to one.
   Eigen::Index categorical(const Eigen::Ref<const Eigen::VectorXd>& weights) {
-    const double total = weights.sum();
-    require(weights.size() > 0 && weights.minCoeff() >= 0 && total > 0 && std::isfinite(total),
+    double total = 0;
+    bool negative = weights.size() == 0;
+    for (Eigen::Index k = 0; k < weights.size(); ++k) {
+      total += weights(k);
+      negative = negative || !(weights(k) >= 0);
+    }
+    require(!negative && total > 0 && std::isfinite(total),
             "a categorical draw needs weights that are not negative and a positive, finite sum; got ",
             weights.size(), " weights with sum ", total);
     double left = uniform() * total;

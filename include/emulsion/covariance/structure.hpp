@@ -70,7 +70,7 @@ Index estimate_factor(Covariance structure, const Matrix& scatter, double weight
   bool clear = cholesky(factor);
   if (clear) {  // the smallest eigenvalue is at least 1 / |L^-1|^2
     invert_lower(factor, inverse);
-    clear = floor * inverse.squaredNorm() < 1;
+    clear = floor * sum_of_squares(inverse) < 1;
   }
   Index held = 0;
   if (!clear) {
@@ -79,14 +79,18 @@ Index estimate_factor(Covariance structure, const Matrix& scatter, double weight
     standardised(values);
     symmetric_eigen(values, vectors);
     // Below 1e-28 of the largest, the square root of an eigenvalue is rounding.
-    const double least = std::max(floor, 1e-28 * values.diagonal().maxCoeff());
+    double largest = 0;
+    for (Index j = 0; j < d; ++j) largest = std::max(largest, values(j, j));
+    const double least = std::max(floor, 1e-28 * largest);
     for (Index j = 0; j < d; ++j) {
       if (values(j, j) < least) {
         values(j, j) = least;
         ++held;
       }
     }
-    for (Index k = 0; k < d; ++k) vectors.col(k) *= std::sqrt(values(k, k));
+    for (Index k = 0; k < d; ++k) {
+      for (Index i = 0; i < d; ++i) vectors(i, k) *= std::sqrt(values(k, k));
+    }
     factor_of_square(vectors, factor);  // never the square itself: it would round the small eigenvalues away
     invert_lower(factor, inverse);
   }

@@ -107,10 +107,14 @@ std::shared_ptr<const Frame> frame_of(const D& x, bool isotropic) {
     frame.spread(j) = spread * frame.scale(j);
   }
   if (isotropic) {  // all dimensions constant: their scales may still differ
-    frame.centre.array() *= frame.scale.minCoeff() / frame.scale.array();
-    frame.spread.array() *= frame.scale.minCoeff() / frame.scale.array();
-    frame.scale.setConstant(frame.scale.minCoeff());
-    frame.spread.setConstant(frame.spread.maxCoeff());
+    double scale = frame.scale(0), spread = 0;
+    for (Index j = 0; j < d; ++j) scale = std::min(scale, frame.scale(j));
+    for (Index j = 0; j < d; ++j) spread = std::max(spread, frame.spread(j) * (scale / frame.scale(j)));
+    for (Index j = 0; j < d; ++j) {
+      frame.centre(j) *= scale / frame.scale(j);
+      frame.scale(j) = scale;
+      frame.spread(j) = spread;
+    }
   }
   return std::make_shared<const Frame>(std::move(frame));
 }

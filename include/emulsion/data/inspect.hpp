@@ -62,34 +62,29 @@ double repeated_share(const D& x) {
 /// Says what is unusual about points for a family with location and scale. `correlated`: the family has covariances.
 /// Cost O(n d), and O(m d^2) for at most m = 20,000 of the observations where `correlated`.
 template <class D>
-void inspect_points(const D& x, Index components, bool correlated, EventLog& log) {
+[[gnu::cold]] void inspect_points(const D& x, Index components, bool correlated, EventLog& log) {
   const Index d = x.dimension();
   Index used = 0;
   for (Index i = 0; i < x.size(); ++i) used += x.weight(i) > 0 ? 1 : 0;
-  const auto number = [](auto value) {
-    std::ostringstream out;
-    out << value;
-    return out.str();
-  };
 
   const Index distinct = distinct_observations(x, components + 1);
   if (distinct < components || distinct == 1) {
     log.add({EventKind::degenerate, 0, -1, -1, static_cast<double>(distinct),
-             "the observations have only " + number(distinct) + " distinct value(s); " + number(components) +
-                 " components are more than the data can tell apart"});
+             sentence({"the observations have only ", distinct, " distinct value(s); ", components,
+                       " components are more than the data can tell apart"})});
   } else if (used < 2 * components) {
     log.add({EventKind::degenerate, 0, -1, -1, static_cast<double>(used),
-             number(used) + " observations for " + number(components) + " components: most describe single points"});
+             sentence({used, " observations for ", components, " components: most describe single points"})});
   }
   if (correlated && used <= d) {
     log.add({EventKind::few_observations, 0, -1, -1, static_cast<double>(used),
-             number(used) + " observations cannot determine a full covariance in " + number(d) +
-                 " dimensions: the floor fills it up; a diagonal covariance, or a factor model, suits such data"});
+             sentence({used, " observations cannot determine a full covariance in ", d,
+                       " dimensions: the floor fills it up; a diagonal covariance, or a factor model, suits such data"})});
   }
   const double repeated = repeated_share(x);
   if (repeated >= 0.5) {
     log.add({EventKind::duplicates, 0, -1, -1, repeated,
-             number(std::lround(100 * repeated)) + " % of the observations repeat others"});
+             sentence({std::lround(100 * repeated), " % of the observations repeat others"})});
   }
 
   std::vector<double> values;
@@ -99,8 +94,7 @@ void inspect_points(const D& x, Index components, bool correlated, EventLog& log
     const Location found = robust_location(x, j, values);
     varies.push_back(found.largest > 0);
     if (!varies.back()) {
-      log.add({EventKind::constant, 0, -1, j, found.median, "dimension " + number(j) + " has one value, " +
-               number(found.median)});
+      log.add({EventKind::constant, 0, -1, j, found.median, sentence({"dimension ", j, " has one value, ", found.median})});
       continue;
     }
     double square = 0, largest = 0;
@@ -113,33 +107,32 @@ void inspect_points(const D& x, Index components, bool correlated, EventLog& log
     }
     if (largest > 1e4 * frame->spread(j) && largest * largest > 0.99 * square && used > 2) {
       log.add({EventKind::outlier, 0, -1, j, static_cast<double>(at),
-               "observation " + number(at) + " is " + number(largest / frame->spread(j)) +
-                   " spreads away in dimension " + number(j) +
-                   " and carries nearly all its variance: a noise component or Student-t components suit such data"});
+               sentence({"observation ", at, " is ", largest / frame->spread(j), " spreads away in dimension ", j,
+                         " and carries nearly all its variance: a noise component or Student-t components suit such ",
+                         "data"})});
     }
   }
   if (!correlated || used <= d || d < 2) return;
 
   // The correlations of a sample: an eigenvalue at rounding is a linear relation.
   Eigen::MatrixXd moments = Eigen::MatrixXd::Zero(d, d);
-  Eigen::VectorXd mean = Eigen::VectorXd::Zero(d), y(d);
+  Eigen::VectorXd mean = Eigen::VectorXd::Zero(d), y(d), scale(d);
   double count = 0;
   const Index step = std::max<Index>(1, x.size() / 20'000);
   for (Index i = 0; i < x.size(); i += step) {
     if (x.weight(i) == 0) continue;
     for (Index j = 0; j < d; ++j) y(j) = frame->standardised(static_cast<double>(x(j, i)), j) - mean(j);
     count += 1;
-    mean += y / count;
-    for (Index j = 0; j < d; ++j) moments.col(j).tail(d - j) += ((1 - 1 / count) * y(j)) * y.tail(d - j);
-  }
-  for (Index j = 0; j < d; ++j) {
-    if (!varies[static_cast<std::size_t>(j)] || !(moments(j, j) > 0)) {
-      moments.col(j).setZero();
-      moments.row(j).setZero();
-      moments(j, j) = 1;
+    for (Index j = 0; j < d; ++j) {
+      mean(j) += y(j) / count;
+      for (Index m = j; m < d; ++m) moments(m, j) += (1 - 1 / count) * y(j) * y(m);
     }
   }
-  const Eigen::VectorXd scale = moments.diagonal().cwiseSqrt();
+  for (Index j = 0; j < d; ++j) {
+    if (varies[static_cast<std::size_t>(j)] && moments(j, j) > 0) continue;
+    for (Index m = 0; m < d; ++m) moments(m, j) = moments(j, m) = m == j ? 1 : 0;
+  }
+  for (Index j = 0; j < d; ++j) scale(j) = std::sqrt(moments(j, j));
   for (Index j = 0; j < d; ++j) {
     for (Index i = j; i < d; ++i) moments(i, j) /= scale(i) * scale(j);
   }
@@ -148,8 +141,8 @@ void inspect_points(const D& x, Index components, bool correlated, EventLog& log
     for (Index k = 0; k < j; ++k) pivot -= moments(j, k) * moments(j, k);
     if (pivot < 1e-12) {
       log.add({EventKind::collinear, 0, -1, j, pivot > 0 ? 1 / pivot : std::numeric_limits<double>::infinity(),
-               "dimension " + number(j) + " is a linear function of those before it (condition number at least " +
-                   number(1 / std::max(pivot, 1e-16)) + ")"});
+               sentence({"dimension ", j, " is a linear function of those before it (condition number at least ",
+                         1 / std::max(pivot, 1e-16), ")"})});
       pivot = 1;
       for (Index i = j + 1; i < d; ++i) moments(i, j) = 0;
       continue;

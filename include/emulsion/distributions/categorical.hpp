@@ -59,9 +59,11 @@ class BasicCategorical {
     require_items();
     for (Index j = 0; j < dimension(); ++j) {
       const Eigen::VectorXd& p = probabilities[static_cast<std::size_t>(j)];
-      require(p.size() >= 1 && p.allFinite() && p.minCoeff() >= 0,
-              "probabilities must be finite and not negative, one for each category; those of item ", j, " are ",
-              p.transpose());
+      require(p.size() >= 1, "an item needs at least one category; item ", j, " has none");
+      for (Index c = 0; c < p.size(); ++c) {
+        require(std::isfinite(p(c)) && p(c) >= 0, "probabilities must be finite and not negative; that of category ", c,
+                " of item ", j, " is ", p(c));
+      }
       require(std::abs(p.sum() - 1) <= 1e-6, "the probabilities of an item must sum to one; those of item ", j,
               " sum to ", p.sum());
       item(j) = p.sum() == 1 ? p : Eigen::VectorXd(p / p.sum());

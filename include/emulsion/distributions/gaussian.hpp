@@ -28,8 +28,8 @@ struct GaussianStatistics {
   }
   GaussianStatistics& operator*=(double c) {
     weight *= c;
-    scatter *= c;
-    if (weight == 0) mean.setZero();
+    for (Index i = 0; i < scatter.size(); ++i) scatter.data()[i] *= c;
+    for (Index j = 0; j < mean.size() && weight == 0; ++j) mean(j) = 0;
     return *this;
   }
   template <class Visitor>
@@ -44,16 +44,18 @@ struct GaussianStatistics {
     const Real share = other_weight / total;
     const Real between = weight * share;
     const Index d = mean.size();
-    for (Index c = 0; c < scatter.cols(); ++c) {
-      if (scatter.cols() == 1) {
-        scatter.col(0).array() += other_scatter.col(0).head(d).array() + between * (other_mean.head(d) - mean).array().square();
-      } else {
-        const Index rest = d - c;
-        scatter.col(c).tail(rest) += other_scatter.col(c).segment(c, rest) +
-                                     between * (other_mean(c) - mean(c)) * (other_mean.segment(c, rest) - mean.tail(rest));
+    if (scatter.cols() == 1) {
+      for (Index j = 0; j < d; ++j) {
+        const double shift = other_mean(j) - mean(j);
+        scatter(j, 0) += other_scatter(j, 0) + between * shift * shift;
+      }
+    } else {
+      for (Index c = 0; c < d; ++c) {
+        const double shift = between * (other_mean(c) - mean(c));
+        for (Index r = c; r < d; ++r) scatter(r, c) += other_scatter(r, c) + shift * (other_mean(r) - mean(r));
       }
     }
-    mean += share * (other_mean.head(d) - mean);
+    for (Index j = 0; j < d; ++j) mean(j) += share * (other_mean(j) - mean(j));
     weight = total;
   }
 };
@@ -94,8 +96,9 @@ class BasicGaussian {
     require(Dim == Eigen::Dynamic || dimension == Dim, "expected dimension ", Dim, ", got ", dimension);
     require(floor > 0 && floor < 1, "the floor of a covariance, relative to the data's variances, must lie in (0, 1), got ",
             floor);
-    if (is_diagonal(structure)) factor_.setOnes();
-    else factor_.setIdentity();
+    for (Index j = 0; j < factor_.cols(); ++j) {
+      for (Index i = 0; i < dimension; ++i) factor_(i, j) = i == j || is_diagonal(structure) ? 1 : 0;
+    }
     inverse_ = factor_;
     refresh();
   }
@@ -242,13 +245,11 @@ class BasicGaussian {
     const bool diagonal = is_diagonal(structure_);
     const double weight = moments_about(block, short_location_.data(), w.data(), diagonal);
     if (!(weight > 0)) return;
-    block.first /= weight;
-    if (diagonal) {
-      block.second.col(0).head(d).array() -= weight * block.first.head(d).array().square();
-    } else {
-      for (Index c = 0; c < d; ++c) {
-        block.second.col(c).segment(c, d - c) -= weight * block.first(c) * block.first.segment(c, d - c);
-      }
+    for (Index j = 0; j < d; ++j) block.first(j) /= weight;
+    for (Index c = 0; c < d; ++c) {
+      const double shift = weight * block.first(c);
+      if (diagonal) block.second(c, 0) -= shift * block.first(c);
+      for (Index r = c; r < d && !diagonal; ++r) block.second(r, c) -= shift * block.first(r);
     }
     for (Index j = 0; j < d; ++j) {
       double& square = block.second(j, diagonal ? 0 : j);
@@ -281,7 +282,7 @@ class BasicGaussian {
     for (std::size_t k = 0; k < s.size(); ++k) {
       next[k].location_ = s[k].weight > least_weight ? s[k].mean : now[k].location_;
       pooled.weight += s[k].weight;
-      pooled.scatter += s[k].scatter;
+      for (Index i = 0; i < pooled.scatter.size(); ++i) pooled.scatter.data()[i] += s[k].scatter.data()[i];
     }
     BasicGaussian& first = next.front();
     first.at_floor_ = estimate_factor(Covariance::tied, pooled.scatter, pooled.weight, first.frame_->spread, first.floor_,
@@ -382,7 +383,7 @@ class BasicGaussian {
     for (Index i = 0; i < dimension(); ++i) {
       const double ratio = frame->scale(i) / frame_->scale(i);
       result.location_(i) = (location_(i) + frame_->centre(i)) * ratio - frame->centre(i);
-      result.factor_.row(i) *= ratio;
+      for (Index j = 0; j < factor_.cols(); ++j) result.factor_(i, j) *= ratio;
     }
     result.from_factor();
     return result;
@@ -398,7 +399,10 @@ class BasicGaussian {
       for (const BasicGaussian& g : all) least = std::min(least, g.frame_->scale(j));
       frame.scale(j) = least;  // the widest component's
       frame.centre(j) = 0;
-      for (const BasicGaussian& g : all) frame.centre(j) += g.mean()(j) * least / static_cast<double>(all.size());
+      for (const BasicGaussian& g : all) {
+        const double mean = (g.location_(j) + g.frame_->centre(j)) / g.frame_->scale(j);
+        frame.centre(j) += mean * least / static_cast<double>(all.size());
+      }
     }
     const auto common = std::make_shared<const Frame>(std::move(frame));
     for (BasicGaussian& g : all) g = g.in(common);
@@ -414,30 +418,33 @@ class BasicGaussian {
     Eigen::MatrixXd pooled = Eigen::MatrixXd::Zero(d, diagonal ? 1 : d);
     for (std::size_t k = 0; k < all.size(); ++k) {
       const double w = weights(static_cast<Index>(k));
-      if (diagonal) pooled += w * all[k].factor_.cwiseAbs2();
-      else add_square(all[k].factor_, w, pooled);
+      if (!diagonal) add_square(all[k].factor_, w, pooled);
+      for (Index j = 0; j < d && diagonal; ++j) pooled(j, 0) += w * all[k].factor_(j, 0) * all[k].factor_(j, 0);
     }
     if (!diagonal && !cholesky(pooled)) return 0;
     Eigen::MatrixXd ratio(d, d), gram, vectors;
     double smallest = 1;
     for (std::size_t k = 0; k < all.size(); ++k) {
       if (!(weights(static_cast<Index>(k)) > 0)) return 0;
-      if (diagonal) {
-        smallest = std::min(smallest, (all[k].factor_.cwiseAbs2().array() / pooled.array()).minCoeff());
-        continue;
+      for (Index j = 0; j < d && diagonal; ++j) {
+        smallest = std::min(smallest, all[k].factor_(j, 0) * all[k].factor_(j, 0) / pooled(j, 0));
       }
-      ratio.setZero();  // L_k^-1 L_W: its squared singular values are the reciprocal eigenvalues
-      for (Index j = 0; j < d; ++j) {
-        for (Index m = j; m < d; ++m) ratio.col(j).tail(d - m) += pooled(m, j) * all[k].inverse_.col(m).tail(d - m);
+      if (diagonal) continue;
+      for (Index j = 0; j < d; ++j) {  // L_k^-1 L_W: its squared singular values are the reciprocal eigenvalues
+        for (Index i = 0; i < d; ++i) ratio(i, j) = 0;
+        for (Index m = j; m < d; ++m) {
+          for (Index i = m; i < d; ++i) ratio(i, j) += pooled(m, j) * all[k].inverse_(i, m);
+        }
       }
-      if (ratio.squaredNorm() * least < 1) continue;
-      gram.setZero(d, d);
-      vectors.resize(d, d);
+      if (sum_of_squares(ratio) * least < 1) continue;
+      gram = vectors = Eigen::MatrixXd::Zero(d, d);
       for (Index i = 0; i < d; ++i) {
-        for (Index j = 0; j < d; ++j) gram(i, j) = ratio.row(i).dot(ratio.row(j));
+        for (Index j = 0; j < d; ++j) {
+          for (Index m = 0; m < d; ++m) gram(i, j) += ratio(i, m) * ratio(j, m);
+        }
       }
       symmetric_eigen(gram, vectors);
-      smallest = std::min(smallest, 1 / gram.diagonal().maxCoeff());
+      for (Index j = 0; j < d; ++j) smallest = std::min(smallest, 1 / gram(j, j));
     }
     return smallest;
   }
@@ -451,14 +458,15 @@ class BasicGaussian {
   static constexpr double least_weight = 1e-100;  // below it, means of a component's observations lose their digits
 
   bool clear_of_floor() const {
-    if (!factor_.allFinite() || !inverse_.allFinite()) return false;
     const Index d = dimension();
     double total = 0;
     for (Index j = 0; j < d; ++j) {
-      total += is_diagonal(structure_) ? std::pow(inverse_(j, 0) * frame_->spread(j), 2)
-                                       : (inverse_.col(j) * frame_->spread(j)).squaredNorm();
+      for (Index i = is_diagonal(structure_) ? d - 1 : j; i < d; ++i) {
+        const double x = (is_diagonal(structure_) ? inverse_(j, 0) : inverse_(i, j)) * frame_->spread(j);
+        total += x * x;
+      }
     }
-    return floor_ * total < 1;
+    return all_finite(factor_) && floor_ * total < 1;
   }
 
   void copy_parameters(const BasicGaussian& from) {
@@ -470,8 +478,8 @@ class BasicGaussian {
   }
 
   void from_factor() {
-    if (is_diagonal(structure_)) inverse_ = factor_.cwiseInverse();
-    else invert_lower(factor_, inverse_);
+    if (!is_diagonal(structure_)) invert_lower(factor_, inverse_);
+    for (Index j = 0; j < dimension() && is_diagonal(structure_); ++j) inverse_(j, 0) = 1 / factor_(j, 0);
     refresh();
   }
 
@@ -483,8 +491,8 @@ class BasicGaussian {
       constant_ -= std::log(factor_(j, is_diagonal(structure_) ? 0 : j));
       short_location_(j) = static_cast<Scalar>(location_(j));
     }
-    if (is_diagonal(structure_)) whitener_ = inverse_.col(0).template cast<Scalar>();
-    else pack_panels<Scalar>(inverse_, whitener_);
+    if (!is_diagonal(structure_)) pack_panels<Scalar>(inverse_, whitener_);
+    for (Index j = 0; j < d && is_diagonal(structure_); ++j) whitener_(j) = static_cast<Scalar>(inverse_(j, 0));
   }
 
   Covariance structure_;

@@ -17,7 +17,7 @@ inline double stirling_excess(double x) {
   if (x == 0) return 0;
   if (x < 19) {  // 18! is the last one below 2^53
     double factorial = 1;
-    for (double k = 2; k <= x; ++k) factorial *= k;
+    for (int k = 2; k <= static_cast<int>(x); ++k) factorial *= k;
     return std::log(factorial) - x * std::log(x) + x;
   }
   const double y = 1 / (x * x);

@@ -1,7 +1,7 @@
 #pragma once
 #include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/error.hpp"
@@ -15,11 +15,11 @@ class ConstantGate {
   struct Statistics {
     Eigen::VectorXd counts;
     Statistics& operator+=(const Statistics& other) {
-      counts += other.counts;
+      for (Index k = 0; k < counts.size(); ++k) counts(k) += other.counts(k);
       return *this;
     }
     Statistics& operator*=(double c) {
-      counts *= c;
+      for (Index k = 0; k < counts.size(); ++k) counts(k) *= c;
       return *this;
     }
     template <class Visitor>
@@ -31,7 +31,7 @@ class ConstantGate {
 
   explicit ConstantGate(Index components) : weights_(components) {
     require(components >= 1, "a mixture needs at least one component, got ", components);
-    weights_.setConstant(1 / static_cast<double>(components));
+    for (Index k = 0; k < components; ++k) weights_(k) = 1 / static_cast<double>(components);
   }
 
   /// Weights (K): finite, not negative, with a sum of one to 1e-6; they are divided by it.
@@ -63,7 +63,7 @@ class ConstantGate {
   }
   void maximize(const Statistics& s, ConstantGate& next) const {
     const double total = s.counts.sum();
-    if (total > 0) next.weights_ = s.counts / total;
+    for (Index k = 0; k < size() && total > 0; ++k) next.weights_(k) = s.counts(k) / total;
   }
   double offset() const { return 0; }
 
@@ -73,26 +73,31 @@ class ConstantGate {
     for (Index k = 0; k < size(); ++k) v(at++) = std::log(weights_(k));
   }
   bool unpack(const Eigen::VectorXd& v, Index& at) {
-    const double largest = v.segment(at, size()).maxCoeff();
-    for (Index k = 0; k < size(); ++k) weights_(k) = std::exp(v(at++) - largest);
-    weights_ /= weights_.sum();
-    return weights_.allFinite();
+    double largest = v(at), total = 0;
+    for (Index k = 1; k < size(); ++k) largest = std::max(largest, v(at + k));
+    for (Index k = 0; k < size(); ++k) total += (weights_(k) = std::exp(v(at++) - largest));
+    for (Index k = 0; k < size(); ++k) weights_(k) /= total;
+    return std::isfinite(total);
   }
 
   Index sample(Rng& rng) const { return rng.categorical(weights_); }
 
   /// Without component k; the others keep their proportions.
   void drop(Index k) {
-    Eigen::VectorXd rest(size() - 1);
-    rest << weights_.head(k), weights_.tail(size() - k - 1);
-    weights_ = rest.sum() > 0 ? Eigen::VectorXd(rest / rest.sum())
-                              : Eigen::VectorXd::Constant(rest.size(), 1 / static_cast<double>(rest.size()));
+    ConstantGate rest(size() - 1);
+    const double left = 1 - weights_(k);
+    for (Index other = 0; other < size() && left > 0; ++other) {
+      if (other != k) rest.weights_(other - (other > k ? 1 : 0)) = weights_(other) / left;
+    }
+    *this = rest;
   }
   /// Component k starts again with an equal share.
   void renew(Index k, const ConstantGate&) {
     const double share = 1 / static_cast<double>(size());
-    if (weights_(k) < 1) weights_ *= (1 - share) / (1 - weights_(k));
-    weights_(k) = share;
+    const double others = 1 - weights_(k);
+    for (Index other = 0; other < size(); ++other) {
+      weights_(other) = other == k || !(others > 0) ? share : weights_(other) * (1 - share) / others;
+    }
   }
 
  private:

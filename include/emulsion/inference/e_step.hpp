@@ -60,10 +60,9 @@ struct Hard {
     double total = 0;
     for (Index i = 0; i < scores.rows(); ++i) {
       Index best = 0;
-      const double largest = scores.row(i).maxCoeff(&best);
-      scores.row(i).setZero();
-      scores(i, best) = block.weight(i);
-      total += block.weight(i) * largest;
+      for (Index k = 1; k < scores.cols(); ++k) best = scores(i, k) > scores(i, best) ? k : best;
+      total += block.weight(i) * scores(i, best);
+      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) = k == best ? block.weight(i) : 0.0;
     }
     return total;
   }
@@ -75,7 +74,9 @@ struct Given {
   template <class Data>
   double operator()(const Data& block, Scores scores) const {
     for (Index i = 0; i < scores.rows(); ++i) {
-      scores.row(i) = block.weight(i) * responsibilities.row(block.first() + i);
+      for (Index k = 0; k < scores.cols(); ++k) {
+        scores(i, k) = block.weight(i) * responsibilities(block.first() + i, k);
+      }
     }
     return 0;
   }
@@ -89,8 +90,9 @@ struct RandomResponsibilities {
   double operator()(const Data& block, Scores scores) const {
     for (Index i = 0; i < scores.rows(); ++i) {
       Rng own = rng.fork(static_cast<std::uint64_t>(block.first() + i));
-      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) = std::pow(own.exponential(), 4);
-      scores.row(i) *= block.weight(i) / scores.row(i).sum();
+      double total = 0;
+      for (Index k = 0; k < scores.cols(); ++k) total += (scores(i, k) = std::pow(own.exponential(), 4));
+      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= block.weight(i) / total;
     }
     return 0;
   }
@@ -109,14 +111,19 @@ struct Nearest {
     Eigen::VectorXd x(d), y(d);
     for (Index i = 0; i < scores.rows(); ++i) {
       for (Index j = 0; j < d; ++j) x(j) = frame.standardised(static_cast<double>(block(j, i)), j);
-      lower_times(transform, x, y);
-      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) = -(y - centres.col(k)).squaredNorm();
+      lower_times(transform, &x(0), &y(0));
       Index best = 0;
-      const double nearest = scores.row(i).maxCoeff(&best);
       for (Index k = 0; k < scores.cols(); ++k) {
-        scores(i, k) = width > 0 ? std::exp((scores(i, k) - nearest) / (2 * width * width)) : k == best ? 1.0 : 0.0;
+        scores(i, k) = -square_distance(&y(0), &centres(0, k), d);
+        if (scores(i, k) > scores(i, best)) best = k;
       }
-      scores.row(i) *= block.weight(i) / scores.row(i).sum();
+      const double nearest = scores(i, best);
+      double total = 0;
+      for (Index k = 0; k < scores.cols(); ++k) {
+        const double share = width > 0 ? std::exp((scores(i, k) - nearest) / (2 * width * width)) : k == best ? 1.0 : 0.0;
+        total += (scores(i, k) = share);
+      }
+      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= block.weight(i) / total;
     }
     return 0;
   }

@@ -3,9 +3,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
-#include <sstream>
 #include <stop_token>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -154,8 +152,7 @@ class EmRun {
       const EventKind kind = empty ? EventKind::emptied : EventKind::floor_active;
       if (!log_.contains(kind, k)) {
         log_.add({kind, report_.iterations, k, -1, 0,
-                  "component " + std::to_string(k) +
-                      (empty ? " lost all its weight" : " collapsed: the floor holds its parameters up")});
+                  sentence({"component ", k, empty ? " lost all its weight" : " collapsed: the floor holds its parameters up"})});
       }
       switch (options_.degenerate) {
         case Degenerate::floor: break;
@@ -186,13 +183,13 @@ class EmRun {
     next_.renew(k, random);
     restart();
     log_.add({EventKind::reseeded, report_.iterations, k, -1, static_cast<double>(count),
-              "component " + std::to_string(k) + " was placed anew"});
+              sentence({"component ", k, " was placed anew"})});
   }
 
   void drop(Index k) {
     next_.drop(k);
     log_.add({EventKind::dropped, report_.iterations, k, -1, static_cast<double>(next_.size()),
-              "component " + std::to_string(k) + " was removed; " + std::to_string(next_.size()) + " are left"});
+              sentence({"component ", k, " was removed; ", next_.size(), " are left"})});
     now_ = before_ = next_;
     fallback_.clear();
     fold_.emplace(now_, data_, workers_, options_.block);
@@ -211,25 +208,18 @@ class EmRun {
   }
   bool fell(double objective) {
     log_.add({EventKind::fell, report_.iterations, -1, -1, objective,
-              "the objective fell from " + text(report_.objective) + " to " + text(objective)});
+              sentence({"the objective fell from ", report_.objective, " to ", objective, "; the model before is kept"})});
     std::swap(now_, before_);
     return end(Status::objective_fell);
   }
   bool fail(double objective) {
     log_.add({EventKind::not_finite, report_.iterations, -1, -1, objective,
-              "the objective was " + text(objective) + " at iteration " + std::to_string(report_.iterations) +
-                  "; the model before it is kept"});
+              sentence({"the objective was ", objective, " at iteration ", report_.iterations,
+                        "; the model before it is kept"})});
     if (!report_.trace.empty()) std::swap(now_, before_);
     else report_.objective = -std::numeric_limits<double>::infinity();
     return end(Status::failed);
   }
-  static std::string text(double value) {
-    std::ostringstream out;
-    out.precision(17);
-    out << value;
-    return out.str();
-  }
-
   void finish() { report_.events = std::move(log_.events()); }
 
   D data_;

@@ -57,9 +57,8 @@ class MultiStart {
       regular += runs[r].regular() ? 1 : 0;
       if (runs[r].fit.report.status == Status::stopped) break;
     }
-    const double highest = std::max_element(runs.begin(), runs.end(), [](const Run& a, const Run& b) {
-                             return a.objective() < b.objective();
-                           })->objective();
+    double highest = runs.front().objective();
+    for (const Run& run : runs) highest = std::max(highest, run.objective());
     rank(runs);
     return result(runs, highest);
   }
@@ -69,6 +68,7 @@ class MultiStart {
 
   struct Run {
     Fit<Model> fit;
+    Index number = 0;
     double regularity = 0, least = 0;
     bool finished = false;
     bool regular() const { return regularity >= least; }
@@ -85,7 +85,7 @@ class MultiStart {
     short_options.progress = {};
     short_options.max_iterations = std::min(short_run, options_.max_iterations);
     short_options.tolerance = std::max(options_.tolerance, 1e-6);
-    Run run{em(emulsion::seed(prototype_, options_.components, part, rng, seeding), part, short_options)};
+    Run run{em(emulsion::seed(prototype_, options_.components, part, rng, seeding), part, short_options), r};
     const double share = static_cast<double>(part.size()) / static_cast<double>(data_.size());
     passes_ += share * static_cast<double>(run.fit.report.e_steps + 1);
     if (part.size() < data_.size()) run.fit.report.objective *= data_.total_weight() / part.total_weight();
@@ -126,10 +126,10 @@ class MultiStart {
 
   /// Regular fits first, then by objective: spurious optima can always be higher than the best regular one.
   static void rank(std::vector<Run>& runs) {
-    std::stable_sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) {
+    std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) {
       if (a.finished != b.finished) return a.finished;
       if (a.regular() != b.regular()) return a.regular();
-      return a.objective() > b.objective();
+      return a.objective() != b.objective() ? a.objective() > b.objective() : a.number < b.number;
     });
   }
 
@@ -141,26 +141,21 @@ class MultiStart {
       const double same = 1e-6 * data_.total_weight();
       report.best_reached += run.regular() == best.regular() && run.objective() >= best.objective() - same ? 1 : 0;
     }
-    std::stable_sort(report.restarts.begin(), report.restarts.end(), std::greater<>());
+    std::sort(report.restarts.begin(), report.restarts.end(), std::greater<>());
     report.e_steps = static_cast<Index>(std::llround(passes_));
     EventLog log;
     if constexpr (requires { best.fit.model.inspect(data_, log); }) best.fit.model.inspect(data_, log);
-    const auto number = [](double value) {
-      std::ostringstream out;
-      out.precision(10);
-      out << value;
-      return out.str();
-    };
     if (!best.regular()) {
       log.add({EventKind::spurious, 0, narrowest(best), -1, best.regularity,
-               "every restart ended with a component on a few near-equal observations (smallest relative eigenvalue " +
-                   number(best.regularity) + ")"});
+               sentence({"every restart ended with a component on a few near-equal observations (smallest relative ",
+                         "eigenvalue ", best.regularity, ")"})});
     } else if (highest > best.objective() + 1e-6 * data_.total_weight()) {
       log.add({EventKind::spurious, 0, -1, -1, highest,
-               "a higher objective, " + number(highest) +
-                   ", was found with a component on a few near-equal observations, and left aside"});
+               sentence({"a higher objective, ", highest,
+                         ", was found with a component on a few near-equal observations, and left aside"})});
     }
-    report.events.insert(report.events.begin(), log.events().begin(), log.events().end());
+    log.events().insert(log.events().end(), report.events.begin(), report.events.end());
+    report.events = std::move(log.events());
     return std::move(best.fit);
   }
 

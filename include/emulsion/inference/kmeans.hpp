@@ -53,14 +53,19 @@ Sample standardised_sample(const D& x, const Frame& frame, Index most, Rng& rng)
 inline Eigen::MatrixXd sphering(const Sample& sample) {
   const Index d = sample.y.rows();
   const double total = sample.weights.sum();
-  Eigen::VectorXd mean = Eigen::VectorXd::Zero(d), y(d);
-  for (Index i = 0; i < sample.y.cols(); ++i) mean += sample.weights(i) / total * sample.y.col(i);
+  Eigen::VectorXd mean = Eigen::VectorXd::Zero(d);
   Eigen::MatrixXd covariance = Eigen::MatrixXd::Zero(d, d), inverse = Eigen::MatrixXd::Identity(d, d);
   for (Index i = 0; i < sample.y.cols(); ++i) {
-    y = sample.y.col(i) - mean;
-    for (Index j = 0; j < d; ++j) covariance.col(j) += (sample.weights(i) / total * y(j)) * y;
+    for (Index j = 0; j < d; ++j) mean(j) += sample.weights(i) / total * sample.y(j, i);
   }
-  const Eigen::VectorXd variances = covariance.diagonal();
+  for (Index i = 0; i < sample.y.cols(); ++i) {
+    for (Index j = 0; j < d; ++j) {
+      const double weight = sample.weights(i) / total * (sample.y(j, i) - mean(j));
+      for (Index m = j; m < d; ++m) covariance(m, j) += weight * (sample.y(m, i) - mean(m));
+    }
+  }
+  Eigen::VectorXd variances(d);
+  for (Index j = 0; j < d; ++j) variances(j) = covariance(j, j);
   if (!cholesky(covariance)) return inverse;
   for (Index j = 0; j < d; ++j) {  // a pivot is what the other dimensions leave unexplained
     if (covariance(j, j) * covariance(j, j) < 1e-10 * variances(j)) return inverse;
@@ -72,7 +77,10 @@ inline Eigen::MatrixXd sphering(const Sample& sample) {
 /// K observations drawn with probability proportional to their weights (d x K).
 inline Eigen::MatrixXd random_centres(const Sample& sample, Index components, Rng& rng) {
   Eigen::MatrixXd centres(sample.y.rows(), components);
-  for (Index k = 0; k < components; ++k) centres.col(k) = sample.y.col(rng.categorical(sample.weights));
+  for (Index k = 0; k < components; ++k) {
+    const Index chosen = rng.categorical(sample.weights);
+    for (Index j = 0; j < centres.rows(); ++j) centres(j, k) = sample.y(j, chosen);
+  }
   return centres;
 }
 
@@ -82,22 +90,29 @@ inline Eigen::MatrixXd random_centres(const Sample& sample, Index components, Rn
 inline Eigen::MatrixXd kmeans_centres(const Sample& sample, Index components, int candidates, int lloyd, Rng& rng) {
   const Index n = sample.y.cols(), d = sample.y.rows();
   Eigen::MatrixXd centres(d, components);
-  Eigen::VectorXd distance = Eigen::VectorXd::Constant(n, std::numeric_limits<double>::infinity());
-  Eigen::VectorXd trial(n), best(n);
+  const auto square = [&](Index i, Index k) { return square_distance(&sample.y(0, i), &centres(0, k), d); };
+  const auto place = [&](Index k, Index i) {
+    for (Index j = 0; j < d; ++j) centres(j, k) = sample.y(j, i);
+  };
+  Eigen::VectorXd distance(n), chance = sample.weights, trial(n), best(n);
+  for (Index i = 0; i < n; ++i) distance(i) = std::numeric_limits<double>::infinity();
   for (Index k = 0; k < components; ++k) {
-    double least = std::numeric_limits<double>::infinity();
+    double least = std::numeric_limits<double>::infinity(), total = 0;
+    for (Index i = 0; i < n && k > 0; ++i) total += (chance(i) = sample.weights(i) * distance(i));
+    Index chosen = 0;
     for (int c = 0; c < (k == 0 ? 1 : candidates); ++c) {
-      const Eigen::VectorXd chance = k == 0 ? sample.weights : Eigen::VectorXd(sample.weights.cwiseProduct(distance));
-      const double total = chance.sum();
-      const Index at = total > 0 && std::isfinite(total) ? rng.categorical(chance) : rng.categorical(sample.weights);
-      for (Index i = 0; i < n; ++i) trial(i) = std::min(distance(i), (sample.y.col(i) - sample.y.col(at)).squaredNorm());
-      const double sum = trial.dot(sample.weights);
+      const bool spread = k > 0 && total > 0 && std::isfinite(total);
+      const Index at = rng.categorical(spread ? chance : sample.weights);
+      place(k, at);
+      double sum = 0;
+      for (Index i = 0; i < n; ++i) sum += sample.weights(i) * (trial(i) = std::min(distance(i), square(i, k)));
       if (c > 0 && !(sum < least)) continue;
       least = sum;
-      best = trial;
-      centres.col(k) = sample.y.col(at);
+      chosen = at;
+      best.swap(trial);
     }
-    distance = best;
+    place(k, chosen);
+    distance.swap(best);
   }
   Eigen::VectorXd weight(components);
   Eigen::MatrixXd sums(d, components);
@@ -108,14 +123,14 @@ inline Eigen::MatrixXd kmeans_centres(const Sample& sample, Index components, in
       Index nearest = 0;
       double least = std::numeric_limits<double>::infinity();
       for (Index k = 0; k < components; ++k) {
-        const double square = (sample.y.col(i) - centres.col(k)).squaredNorm();
-        if (square < least) least = square, nearest = k;
+        const double far = square(i, k);
+        if (far < least) least = far, nearest = k;
       }
       weight(nearest) += sample.weights(i);
-      sums.col(nearest) += sample.weights(i) * sample.y.col(i);
+      for (Index j = 0; j < d; ++j) sums(j, nearest) += sample.weights(i) * sample.y(j, i);
     }
     for (Index k = 0; k < components; ++k) {
-      if (weight(k) > 0) centres.col(k) = sums.col(k) / weight(k);
+      for (Index j = 0; j < d && weight(k) > 0; ++j) centres(j, k) = sums(j, k) / weight(k);
     }
   }
   return centres;

@@ -39,14 +39,20 @@ void check(const SeedOptions& options, Index components, const D& x) {
   if (options.start == Start::means) {
     require(means.rows() == x.dimension() && means.cols() == components, "expected starting means of ", x.dimension(),
             " x ", components, " (one per column), got ", means.rows(), " x ", means.cols());
-    require(means.allFinite(), "the starting means must be finite");
+    require(all_finite(means), "the starting means must be finite");
   }
   if (options.start == Start::responsibilities) {
     require(r.rows() == x.size() && r.cols() == components, "expected starting responsibilities of ", x.size(), " x ",
             components, " (one row per observation), got ", r.rows(), " x ", r.cols());
     for (Index i = 0; i < r.rows(); ++i) {
-      require(r.row(i).minCoeff() >= 0 && std::abs(r.row(i).sum() - 1) <= 1e-6, "starting responsibilities must not be ",
-              "negative and each row must sum to one; row ", i, " sums to ", r.row(i).sum());
+      double total = 0;
+      bool negative = false;
+      for (Index k = 0; k < components; ++k) {
+        total += r(i, k);
+        negative = negative || !(r(i, k) >= 0);
+      }
+      require(!negative && std::abs(total - 1) <= 1e-6, "starting responsibilities must not be negative and each row ",
+              "must sum to one; row ", i, " sums to ", total, negative ? " with a negative or NaN element" : "");
     }
   }
   require(options.width >= 0 && std::isfinite(options.width), "the width of a start must not be negative, got ",
@@ -87,7 +93,7 @@ MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, co
       if (options.sphere) {
         nearest.transform = sphering(sample);
         const Eigen::MatrixXd before = sample.y;
-        for (Index i = 0; i < before.cols(); ++i) lower_times(nearest.transform, before.col(i), sample.y.col(i));
+        for (Index i = 0; i < before.cols(); ++i) lower_times(nearest.transform, &before(0, i), &sample.y(0, i));
       }
       nearest.centres = options.start == Start::random_means ? random_centres(sample, components, rng)
                                                              : kmeans_centres(sample, components, 3, options.lloyd, rng);

@@ -2,7 +2,7 @@
 #include <Eigen/Core>
 #include <cmath>
 
-#include "emulsion/core/concepts.hpp"
+#include "emulsion/core/linear_algebra.hpp"
 
 namespace emulsion {
 
@@ -29,7 +29,7 @@ class Squarem {
   bool extrapolate(const M& latest, M& next) {
     latest.pack(points_[2]);
     started_ = false;
-    if (!points_[0].allFinite() || !points_[1].allFinite() || !points_[2].allFinite()) return false;
+    if (!all_finite(points_[0]) || !all_finite(points_[1]) || !all_finite(points_[2])) return false;
     if (points_[0].size() != points_[2].size()) return false;
     double r = 0, v = 0;
     for (Index i = 0; i < points_[0].size(); ++i) {
@@ -45,7 +45,7 @@ class Squarem {
       const double first = points_[1](i) - points_[0](i), second = points_[2](i) - points_[1](i);
       points_[2](i) = points_[0](i) + 2 * a * first + a * a * (second - first);
     }
-    return points_[2].allFinite() && next.unpack(points_[2]);
+    return all_finite(points_[2]) && next.unpack(points_[2]);
   }
 
   /// 1 - 1 / a estimates the rate at which the error of the parameters shrinks.

@@ -157,8 +157,10 @@ class GaussianRegression {
       for (Index r = 0; r < m(); ++r) {
         const Index j = dimension(p() + r);
         result.means(r, i) = (mean(r) + frame_.centre(j)) / frame_.scale(j);
-        for (Index c = 0; c < m(); ++c)
+        for (Index c = 0; c <= r; ++c) {  // rounded the same way above the diagonal
           covariance(r, c) = covariance(r, c) / frame_.scale(j) / frame_.scale(dimension(p() + c));
+          covariance(c, r) = covariance(r, c);
+        }
       }
       result.covariances.push_back(covariance);
     }
@@ -207,7 +209,7 @@ class GaussianRegression {
     }
     const double largest = weights.maxCoeff();
     if (std::isfinite(largest)) {
-      weights = (weights.array() - largest).exp();
+      for (Index k = 0; k < size(); ++k) weights(k) = std::exp(weights(k) - largest);  // Eigen's exp(-inf) is not zero
       weights /= weights.sum();
     } else {
       weights.setZero();
@@ -236,7 +238,8 @@ class GaussianRegression {
       if (structure_ == Covariance::tied && k > 0) continue;
       for (Index c = 0; c < d; ++c) {
         v(filled++) = std::log(factors[k](c, c));
-        if (is_diagonal(structure_)) continue;
+        if (structure_ == Covariance::spherical) break;
+        if (structure_ == Covariance::diagonal) continue;
         for (Index r = c + 1; r < d; ++r) v(filled++) = factors[k](r, c);
       }
     }
