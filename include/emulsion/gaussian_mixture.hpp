@@ -117,13 +117,18 @@ Selection<BasicGaussianMixture<Scalar, Dim>> select_gaussian_mixture(const Point
   std::vector<Fit<BasicGaussianMixture<Scalar, Dim>>> kept;
   std::size_t best = 0;
   for (const Covariance covariance : options.covariances) {
-    for (Index k = options.components.from; k <= std::max(options.components.from, std::min(options.components.to, x.size())); ++k) {
+    for (Index k = options.components.from;
+         k <= std::max(options.components.from, std::min(options.components.to, x.size())); ++k) {
       GaussianMixtureOptions one = options.fit;
       one.components = k;
       one.covariance = covariance;
       auto fit = fit_gaussian_mixture(x, one);
-      Candidate row{k, covariance, fit.report.objective, fit.model.free_parameters(),
-                    criterion(options.criterion, fit.model, x), fit.report.status,
+      Candidate row{k,
+                    covariance,
+                    fit.report.objective,
+                    fit.model.free_parameters(),
+                    criterion(options.criterion, fit.model, x),
+                    fit.report.status,
                     fit.model.regularity(one.regular) >= one.regular};
       const bool better = kept.empty() || row.regular > table[best].regular ||
                           (row.regular == table[best].regular && row.criterion < table[best].criterion);
@@ -138,8 +143,8 @@ Selection<BasicGaussianMixture<Scalar, Dim>> select_gaussian_mixture(const Point
 }
 
 template <class Derived>
-Selection<BasicGaussianMixture<typename Derived::Scalar>> select_gaussian_mixture(const Eigen::MatrixBase<Derived>& x,
-                                                                                  const SelectionOptions& options = {}) {
+Selection<BasicGaussianMixture<typename Derived::Scalar>> select_gaussian_mixture(
+    const Eigen::MatrixBase<Derived>& x, const SelectionOptions& options = {}) {
   return select_gaussian_mixture(columns(x.derived()), options);
 }
 

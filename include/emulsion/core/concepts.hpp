@@ -38,17 +38,36 @@ concept Term = std::copyable<T> && Mergeable<typename T::Statistics> &&
   { t.statistics() } -> std::same_as<typename T::Statistics>;   // the zero, with all its storage
   { t.scratch(Index{}) } -> std::same_as<typename T::Scratch>;  // for blocks of at most that many observations
   t.score(block, scratch, scores);                              // scores(i, k) += log p(x_i | k)
-  t.accumulate(block, r, scratch, s);     // s += block; r holds the weights; scratch as score() left it
-  t.maximize(std::as_const(s), next);     // next = argmax of the term given s; no allocation
+  t.accumulate(block, r, scratch, s);             // s += block; r holds the weights; scratch as score() left it
+  t.maximize(std::as_const(s), next);             // next = argmax of the term given s; no allocation
   { t.offset() } -> std::convertible_to<double>;  // log prior (MAP), minus KL (variational) or 0
 };
 
-/// What a newcomer writes: one member of a family. Components<C> makes a term of K of them.
-template <class C, class Data>
-concept Component = std::copyable<C> && Mergeable<typename C::Statistics> &&
-    requires(const C& c, C& next, const Data& block, Eigen::Ref<Eigen::VectorXd> out,
+/// A component that reads a block in a form of its own, made once for all components of a mixture.
+template <class C>
+concept PackedComponent = requires(const C& c, Index most, const typename C::Data& block, typename C::Packed& packed) {
+  { c.packed(most) } -> std::same_as<typename C::Packed>;  // for blocks of at most that many observations
+  c.read(block, packed);
+};
+
+/// What log_density and accumulate are given: C::Packed where the family has one, else the data themselves.
+template <class C>
+struct BlockOf {
+  using type = const typename C::Data;
+};
+template <PackedComponent C>
+struct BlockOf<C> {
+  using type = typename C::Packed;
+};
+
+/// What a newcomer writes: one member of a family. Components<C> makes a term of K of them. docs/adding_a_family.md.
+template <class C>
+concept Component = std::copyable<C> && Mergeable<typename C::Statistics> && Observations<typename C::Data> &&
+    requires(const C& c, C& next, typename BlockOf<C>::type& block, Eigen::Ref<Eigen::VectorXd> out,
              const Eigen::Ref<const Eigen::VectorXd>& w, typename C::Statistics& s) {
-  c.log_density(block, out);           // out(i) = log p(x_i | theta)
+  { c.dimension() } -> std::convertible_to<Index>;
+  { c.free_parameters() } -> std::convertible_to<Index>;
+  c.log_density(block, out);  // out(i) += log p(x_i | theta)
   { c.statistics() } -> std::same_as<typename C::Statistics>;
   c.accumulate(block, w, s);           // s += sum_i w_i t(x_i)
   c.maximize(std::as_const(s), next);  // next = argmax; the old parameters where s is empty

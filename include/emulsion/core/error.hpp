@@ -22,11 +22,12 @@ class InvalidArgument : public std::invalid_argument {
 /// compile time.
 class Part {
  public:
-  Part(std::string_view text) : text_(text) {}                  // NOLINT(google-explicit-constructor)
-  Part(const char* text) : text_(text) {}                       // NOLINT(google-explicit-constructor)
-  Part(const std::string& text) : text_(text) {}                // NOLINT(google-explicit-constructor)
+  Part(std::string_view text) : text_(text) {}    // NOLINT(google-explicit-constructor)
+  Part(const char* text) : text_(text) {}         // NOLINT(google-explicit-constructor)
+  Part(const std::string& text) : text_(text) {}  // NOLINT(google-explicit-constructor)
   template <std::integral T>
-  Part(T value) : integer_(static_cast<long long>(value)), kind_(Kind::integer) {}  // NOLINT(google-explicit-constructor)
+  Part(T value)
+      : integer_(static_cast<long long>(value)), kind_(Kind::integer) {}  // NOLINT(google-explicit-constructor)
   template <std::floating_point T>
   Part(T value) : real_(static_cast<double>(value)), kind_(Kind::real) {}  // NOLINT(google-explicit-constructor)
 
@@ -60,7 +61,8 @@ class Part {
 /// Throws InvalidArgument with the concatenation of the parts unless `condition` holds.
 template <class... Parts>
 void require(bool condition, const Parts&... parts) {
-  if (!condition) [[unlikely]] fail({Part(parts)...});
+  if (!condition) [[unlikely]]
+    fail({Part(parts)...});
 }
 
 }  // namespace emulsion

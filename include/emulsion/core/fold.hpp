@@ -20,12 +20,9 @@ class Fold {
   static constexpr Index default_block = 512;
 
   Fold(const M& model, const D& data, Workers& workers, Index block = 0)
-      : data_(data),
-        block_(block > 0 ? block : default_block),
-        chunk_(block_ * std::max<Index>(1, data.size() / (block_ * most_chunks))),
-        workers_(workers),
-        total_(model.statistics()),
-        partial_(static_cast<std::size_t>(workers_.size()), total_) {
+      : data_(data), block_(block > 0 ? block : default_block),
+        chunk_(block_ * std::max<Index>(1, data.size() / (block_ * most_chunks))), workers_(workers),
+        total_(model.statistics()), partial_(static_cast<std::size_t>(workers_.size()), total_) {
     const Index largest = std::min(block_, data.size());
     for (int t = 0; t < workers_.size(); ++t) scratch_.push_back(model.scratch(largest));
   }

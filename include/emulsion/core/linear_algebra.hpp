@@ -1,13 +1,15 @@
 #pragma once
 #include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
 
 #include "emulsion/core/concepts.hpp"
 
 namespace emulsion {
 
-// Small dense factorisations in place, in plain loops. Eigen's own cost a user's file seconds to compile (the eigen-solver eight) and
-// allocate for large matrices; these do neither. Each reads and writes the lower triangle only, unless it says more.
+// Small dense factorisations in place, in plain loops. Eigen's own cost a user's file seconds to compile (the
+// eigen-solver eight) and allocate for large matrices; these do neither. Each reads and writes the lower triangle only,
+// unless it says more.
 
 /// Cholesky factor L of a, L L' = a, in place. False, with `a` spoilt, where a is not positive definite. Cost d^3 / 3.
 template <class Matrix>
@@ -92,26 +94,33 @@ void invert_lower(const Matrix& l, Matrix& inverse) {
   }
 }
 
-/// Lower triangular L with L L' = a a', by Gram-Schmidt on the rows of a, twice. Spoils `a`. Cost 4 d^3.
+/// Lower triangular L (m x m) with a positive diagonal and L L' = a a', for `a` of m x n and rank m <= n: the triangle
+/// of a = L Q, without forming a a', which would square the condition number. Modified Gram-Schmidt on the rows; its L
+/// is as accurate as Householder's, row by row (Bjorck, 1967). A pivot that rounding has wiped out is replaced by
+/// rounding. Spoils `a`. Cost m^2 n.
 template <class Matrix>
 void factor_of_square(Matrix& a, Matrix& l) {
-  const Index d = a.rows();
-  const auto dot = [&](Index i, Index j) {
-    double sum = 0;
-    for (Index m = 0; m < d; ++m) sum += a(i, m) * a(j, m);
-    return sum;
-  };
-  for (Index i = 0; i < d; ++i) {
-    for (Index j = 0; j < d; ++j) l(i, j) = 0;
-    for (int pass = 0; pass < 2; ++pass) {
-      for (Index j = 0; j < i; ++j) {
-        const double along = dot(i, j);
-        l(i, j) += along;
-        for (Index m = 0; m < d; ++m) a(i, m) -= along * a(j, m);
-      }
+  const Index m = a.rows(), n = a.cols();
+  for (Index j = 0; j < m; ++j) {
+    for (Index i = 0; i < m; ++i) l(i, j) = 0;
+  }
+  for (Index i = 0; i < m; ++i) {
+    double largest = 0, square = 0;
+    for (Index c = 0; c < n; ++c) largest = std::max(largest, std::abs(a(i, c)));  // taken out: no square overflows
+    if (!(largest > 0)) {
+      for (Index j = 0; j < i; ++j) square += l(i, j) * l(i, j);
+      l(i, i) = 2.2e-16 * std::sqrt(square);
+      continue;
     }
-    l(i, i) = std::sqrt(dot(i, i));
-    for (Index m = 0; m < d; ++m) a(i, m) /= l(i, i);
+    for (Index c = 0; c < n; ++c) square += a(i, c) / largest * (a(i, c) / largest);
+    l(i, i) = largest * std::sqrt(square);
+    for (Index c = 0; c < n; ++c) a(i, c) /= l(i, i);
+    for (Index r = i + 1; r < m; ++r) {
+      double along = 0;
+      for (Index c = 0; c < n; ++c) along += a(r, c) * a(i, c);
+      for (Index c = 0; c < n; ++c) a(r, c) -= along * a(i, c);
+      l(r, i) = along;
+    }
   }
 }
 

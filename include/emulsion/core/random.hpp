@@ -112,8 +112,8 @@ class Rng {
       negative = negative || !(weights(k) >= 0);
     }
     require(!negative && total > 0 && std::isfinite(total),
-            "a categorical draw needs weights that are not negative and a positive, finite sum; got ",
-            weights.size(), " weights with sum ", total);
+            "a categorical draw needs weights that are not negative and a positive, finite sum; got ", weights.size(),
+            " weights with sum ", total);
     double left = uniform() * total;
     Eigen::Index last = 0;
     for (Eigen::Index k = 0; k < weights.size(); ++k) {

@@ -22,23 +22,23 @@ enum class Status {
 
 /// What happened on the way, each with the component or dimension concerned.
 enum class EventKind {
-  floor_active,   ///< a variance of a component is held up by the floor
-  emptied,        ///< a component lost all its weight
-  reseeded,       ///< a degenerate component was placed anew
-  dropped,        ///< a degenerate component was removed
-  degenerate,     ///< too few observations or distinct rows for the components asked for
-  spurious,       ///< a higher optimum was found, but with a component on a few near-equal points
-  separated,      ///< a gate's coefficients diverge
-  jitter,         ///< a diagonal was increased to factor a matrix
-  at_bound,       ///< a parameter lies on the border of its range
-  outlier,        ///< one observation carries nearly all the variance of a dimension
-  damped,         ///< a local step was shortened
-  constant,       ///< a dimension has one value
-  collinear,      ///< a dimension is a linear function of others
-  duplicates,     ///< at least half of the observations repeat others
+  floor_active,      ///< a variance of a component is held up by the floor
+  emptied,           ///< a component lost all its weight
+  reseeded,          ///< a degenerate component was placed anew
+  dropped,           ///< a degenerate component was removed
+  degenerate,        ///< too few observations or distinct rows for the components asked for
+  spurious,          ///< a higher optimum was found, but with a component on a few near-equal points
+  separated,         ///< a gate's coefficients diverge
+  jitter,            ///< a diagonal was increased to factor a matrix
+  at_bound,          ///< a parameter lies on the border of its range
+  outlier,           ///< one observation carries nearly all the variance of a dimension
+  damped,            ///< a local step was shortened
+  constant,          ///< a dimension has one value
+  collinear,         ///< a dimension is a linear function of others
+  duplicates,        ///< at least half of the observations repeat others
   few_observations,  ///< fewer observations than a full covariance needs
-  fell,             ///< the objective fell
-  not_finite        ///< the objective was NaN or infinite
+  fell,              ///< the objective fell
+  not_finite         ///< the objective was NaN or infinite
 };
 
 inline std::string_view to_string(Status status) {
@@ -48,10 +48,10 @@ inline std::string_view to_string(Status status) {
 }
 
 inline std::string_view to_string(EventKind kind) {
-  constexpr std::string_view names[] = {"floor active", "emptied",    "reseeded",  "dropped",   "degenerate",
-                                        "spurious",     "separated",  "jitter",    "at bound",  "outlier",
-                                        "damped",       "constant",   "collinear", "duplicates",
-                                        "few observations", "fell", "not finite"};
+  constexpr std::string_view names[] = {"floor active", "emptied",   "reseeded",  "dropped",    "degenerate",
+                                        "spurious",     "separated", "jitter",    "at bound",   "outlier",
+                                        "damped",       "constant",  "collinear", "duplicates", "few observations",
+                                        "fell",         "not finite"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -89,11 +89,11 @@ class EventLog {
 /// What a driver says about a fit. Log-likelihoods are totals in nats.
 struct Report {
   Status status = Status::iteration_limit;
-  Index iterations = 0;  ///< M-steps of the returned run
-  Index e_steps = 0;     ///< passes over the data: all restarts and seeding
-  double objective = 0;  ///< log-likelihood, log posterior or evidence bound of the returned model
-  double distance = 0;   ///< estimated nats per observation to the limit; NaN when it cannot be estimated
-  double rate = 0;       ///< factor by which an iteration shrinks that distance
+  Index iterations = 0;               ///< M-steps of the returned run
+  Index e_steps = 0;                  ///< passes over the data: all restarts and seeding
+  double objective = 0;               ///< log-likelihood, log posterior or evidence bound of the returned model
+  double distance = 0;                ///< estimated nats per observation to the limit; NaN when it cannot be estimated
+  double rate = 0;                    ///< factor by which an iteration shrinks that distance
   std::vector<double> trace = {};     ///< objective of the start and after every iteration
   std::vector<double> restarts = {};  ///< objective of every restart as far as it was taken, best first
   Index best_reached = 0;             ///< how many restarts reached the best regular optimum
@@ -102,8 +102,7 @@ struct Report {
 
 inline std::ostream& operator<<(std::ostream& out, const Report& report) {
   out << "status " << to_string(report.status) << " after " << report.iterations << " iterations, objective "
-      << report.objective << " nats, estimated distance to the limit " << report.distance
-      << " nats per observation";
+      << report.objective << " nats, estimated distance to the limit " << report.distance << " nats per observation";
   if (report.restarts.size() > 1) {
     out << "\nbest optimum reached by " << report.best_reached << " of " << report.restarts.size() << " restarts";
   }

@@ -12,9 +12,9 @@ namespace emulsion {
 ///
 ///   y_j = x_j scale_j - centre_j,
 ///
-/// scale_j an exact power of two, so that the first product rounds nothing. Means and factors kept in y are of order one
-/// however large, small or far away the data are, and squares can neither overflow nor vanish. A model that carries its
-/// frame loses nothing on the way out.
+/// scale_j an exact power of two, so that the first product rounds nothing. Means and factors kept in y are of order
+/// one however large, small or far away the data are, and squares can neither overflow nor vanish. A model that carries
+/// its frame loses nothing on the way out.
 ///
 /// Centre and scale are robust (median, interquartile range), so that one wild observation does not blur the rest.
 struct Frame {
@@ -76,7 +76,8 @@ Location robust_location(const D& x, Index dimension, std::vector<double>& value
   result.spread = quartiles / 0.6745;
   if (!(result.spread > 0)) {  // most values are equal: the mean deviation, which any other value makes positive
     double sum = 0;
-    for (const double value : values) sum += std::abs(value / 2 - result.median / 2) / static_cast<double>(values.size());
+    for (const double value : values)
+      sum += std::abs(value / 2 - result.median / 2) / static_cast<double>(values.size());
     result.spread = 2 * sum;
   }
   if (!(result.spread > 0)) result.spread = std::min(result.largest, std::numeric_limits<double>::max());

@@ -77,9 +77,10 @@ template <class D>
              sentence({used, " observations for ", components, " components: most describe single points"})});
   }
   if (correlated && used <= d) {
-    log.add({EventKind::few_observations, 0, -1, -1, static_cast<double>(used),
-             sentence({used, " observations cannot determine a full covariance in ", d,
-                       " dimensions: the floor fills it up; a diagonal covariance, or a factor model, suits such data"})});
+    log.add(
+        {EventKind::few_observations, 0, -1, -1, static_cast<double>(used),
+         sentence({used, " observations cannot determine a full covariance in ", d,
+                   " dimensions: the floor fills it up; a diagonal covariance, or a factor model, suits such data"})});
   }
   const double repeated = repeated_share(x);
   if (repeated >= 0.5) {
@@ -94,7 +95,8 @@ template <class D>
     const Location found = robust_location(x, j, values);
     varies.push_back(found.largest > 0);
     if (!varies.back()) {
-      log.add({EventKind::constant, 0, -1, j, found.median, sentence({"dimension ", j, " has one value, ", found.median})});
+      log.add(
+          {EventKind::constant, 0, -1, j, found.median, sentence({"dimension ", j, " has one value, ", found.median})});
       continue;
     }
     double square = 0, largest = 0;
@@ -136,7 +138,8 @@ template <class D>
   for (Index j = 0; j < d; ++j) {
     for (Index i = j; i < d; ++i) moments(i, j) /= scale(i) * scale(j);
   }
-  for (Index j = 0; j < d; ++j) {  // Cholesky: a pivot is the share of dimension j that those before it leave unexplained
+  for (Index j = 0; j < d;
+       ++j) {  // Cholesky: a pivot is the share of dimension j that those before it leave unexplained
     double pivot = moments(j, j);
     for (Index k = 0; k < j; ++k) pivot -= moments(j, k) * moments(j, k);
     if (pivot < 1e-12) {

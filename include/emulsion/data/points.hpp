@@ -34,8 +34,8 @@ class Points {
 
   /// One observation per column of `x`.
   template <class Derived>
-    requires std::is_same_v<typename Derived::Scalar, Scalar>
-  Points(const Eigen::MatrixBase<Derived>& x)  // NOLINT(google-explicit-constructor): a matrix is its columns
+  requires std::is_same_v<typename Derived::Scalar, Scalar> Points(
+      const Eigen::MatrixBase<Derived>& x)  // NOLINT(google-explicit-constructor): a matrix is its columns
       : Points(of(x.derived(), false)) {}
 
   Points(Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>&& x)  // NOLINT(google-explicit-constructor)
@@ -167,10 +167,8 @@ D as_view(const D& data) {
   return data;
 }
 template <class X>
-  requires std::is_base_of_v<Eigen::MatrixBase<std::remove_cvref_t<X>>, std::remove_cvref_t<X>>
-auto as_view(X&& x) {
-  return columns(std::forward<X>(x));
-}
+requires std::is_base_of_v<Eigen::MatrixBase<std::remove_cvref_t<X>>, std::remove_cvref_t<X>>
+auto as_view(X&& x) { return columns(std::forward<X>(x)); }
 
 /// Observation i counted w(i) >= 0 times (w of size n, finite, not all zero): a weight of two is the observation twice,
 /// a weight of zero leaves no trace. `w` must outlive the view.

@@ -103,7 +103,7 @@ class BasicCategorical {
     Eigen::Matrix<int, Eigen::Dynamic, Eigen::Dynamic> place;
   };
   Packed packed(Index most) const { return {0, {most, dimension()}}; }
-  void pack(const Data& block, Packed& packed) const {
+  void read(const Data& block, Packed& packed) const {
     packed.size = block.size();
     for (Index j = 0; j < dimension(); ++j) {
       const auto first = static_cast<int>(start(j));
@@ -186,6 +186,6 @@ class BasicCategorical {
 
 using Categorical = BasicCategorical<double, Eigen::Dynamic>;
 
-static_assert(Component<Categorical, Categorical::Packed>);
+static_assert(Component<Categorical>);
 
 }  // namespace emulsion

@@ -14,8 +14,8 @@
 
 namespace emulsion {
 
-/// What a Gaussian learns: weight, mean and centred scatter sum w (x - mean)(x - mean)' (lower triangle; one column where
-/// the covariance is diagonal), in the coordinates of the frame. Merged pairwise (Chan, Golub and LeVeque, 1983).
+/// What a Gaussian learns: weight, mean and centred scatter sum w (x - mean)(x - mean)' (lower triangle; one column
+/// where the covariance is diagonal), in the coordinates of the frame. Merged pairwise (Chan, Golub and LeVeque, 1983).
 template <class Real = double>
 struct GaussianStatistics {
   Real weight = 0;
@@ -70,32 +70,27 @@ struct GaussianStatistics {
 /// only covariance() can overflow. Invariants: factor L lower triangular with positive diagonal, S = L L'; the
 /// components of one mixture share one frame.
 ///
-/// `Scalar` is the type of the data and of the arithmetic on them; parameters and sums over blocks are double.
+/// `Scalar` is the type of the data; arithmetic and parameters are double.
 template <class Scalar_ = double, int Dim = Eigen::Dynamic>
 class BasicGaussian {
  public:
   using Scalar = Scalar_;
   using Data = Points<Scalar, Dim>;
   using Statistics = GaussianStatistics<double>;
-  using Packed = PackedPoints<Scalar>;
+  using Packed = PackedPoints<double>;
 
   static constexpr double default_floor = 1e-12;
 
   /// Standard normal in `dimension` dimensions: the prototype of a fit. `floor`: the least eigenvalue of a fitted
   /// covariance, relative to the (robust) variances of the data.
   explicit BasicGaussian(Index dimension, Covariance structure = Covariance::full, double floor = default_floor)
-      : structure_(structure),
-        floor_(floor),
-        frame_(std::make_shared<const Frame>(Frame::identity(dimension))),
-        location_(Eigen::VectorXd::Zero(dimension)),
-        factor_(dimension, is_diagonal(structure) ? 1 : dimension),
-        inverse_(factor_),
-        short_location_(dimension),
-        whitener_(is_diagonal(structure) ? dimension : panels_size<Scalar>(dimension)) {
+      : structure_(structure), floor_(floor), frame_(std::make_shared<const Frame>(Frame::identity(dimension))),
+        location_(Eigen::VectorXd::Zero(dimension)), factor_(dimension, is_diagonal(structure) ? 1 : dimension),
+        inverse_(factor_), whitener_(is_diagonal(structure) ? dimension : panels_size<double>(dimension)) {
     require(dimension >= 1, "a Gaussian needs at least one dimension, got ", dimension);
     require(Dim == Eigen::Dynamic || dimension == Dim, "expected dimension ", Dim, ", got ", dimension);
-    require(floor > 0 && floor < 1, "the floor of a covariance, relative to the data's variances, must lie in (0, 1), got ",
-            floor);
+    require(floor > 0 && floor < 1,
+            "the floor of a covariance, relative to the data's variances, must lie in (0, 1), got ", floor);
     for (Index j = 0; j < factor_.cols(); ++j) {
       for (Index i = 0; i < dimension; ++i) factor_(i, j) = i == j || is_diagonal(structure) ? 1 : 0;
     }
@@ -153,12 +148,25 @@ class BasicGaussian {
     BasicGaussian result(d);
     Frame frame = Frame::identity(d);
     for (Index i = 0; i < d; ++i) {
-      require(lower(i, i) > 0, "the factor of a covariance needs a positive diagonal; element ", i, " is ", lower(i, i));
+      require(lower(i, i) > 0, "the factor of a covariance needs a positive diagonal; element ", i, " is ",
+              lower(i, i));
       frame.scale(i) = Frame::scale_for(lower.row(i).head(i + 1).cwiseAbs().maxCoeff());
       for (Index j = 0; j <= i; ++j) result.factor_(i, j) = lower(i, j) * frame.scale(i);
     }
     frame.centre = mean.cwiseProduct(frame.scale);
     result.frame_ = std::make_shared<const Frame>(std::move(frame));
+    result.from_factor();
+    return result;
+  }
+
+  /// From what it keeps: location (d) and factor (d x d lower triangular, or one column of standard deviations) in the
+  /// coordinates of the frame. Unchecked: for models that this library made.
+  static BasicGaussian in_frame(std::shared_ptr<const Frame> frame, const Eigen::VectorXd& location,
+                                const Eigen::MatrixXd& factor, Covariance structure, double floor = default_floor) {
+    BasicGaussian result(location.size(), structure, floor);
+    result.frame_ = std::move(frame);
+    result.location_ = location;
+    result.factor_ = factor;
     result.from_factor();
     return result;
   }
@@ -201,14 +209,14 @@ class BasicGaussian {
   // --- density --------------------------------------------------------------------------------------------------------
 
   Packed packed(Index most) const { return Packed(most, dimension(), is_diagonal(structure_)); }
-  void pack(const Data& block, Packed& packed) const { packed.pack(block, *frame_); }
+  void read(const Data& block, Packed& packed) const { packed.pack(block, *frame_); }
 
   /// out(i) += log p(x_i)
   void log_density(Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
     if (is_diagonal(structure_)) {
-      add_log_density_diagonal(block, short_location_.data(), whitener_.data(), constant_, out.data());
+      add_log_density_diagonal(block, location_.data(), whitener_.data(), constant_, out.data());
     } else {
-      add_log_density_full(block, short_location_.data(), whitener_.data(), constant_, out.data());
+      add_log_density_full(block, location_.data(), whitener_.data(), constant_, out.data());
     }
   }
 
@@ -243,7 +251,7 @@ class BasicGaussian {
   void accumulate(Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
     const Index d = dimension();
     const bool diagonal = is_diagonal(structure_);
-    const double weight = moments_about(block, short_location_.data(), w.data(), diagonal);
+    const double weight = moments_about(block, location_.data(), w.data(), diagonal);
     if (!(weight > 0)) return;
     for (Index j = 0; j < d; ++j) block.first(j) /= weight;
     for (Index c = 0; c < d; ++c) {
@@ -254,7 +262,7 @@ class BasicGaussian {
     for (Index j = 0; j < d; ++j) {
       double& square = block.second(j, diagonal ? 0 : j);
       square = std::max(square, 0.0);
-      block.first(j) += static_cast<double>(short_location_(j));
+      block.first(j) += location_(j);
     }
     s.merge(weight, block.first, block.second);
   }
@@ -267,7 +275,8 @@ class BasicGaussian {
       return;
     }
     next.location_ = s.mean;
-    next.at_floor_ = estimate_factor(structure_, s.scatter, s.weight, frame_->spread, floor_, next.factor_, next.inverse_);
+    next.at_floor_ =
+        estimate_factor(structure_, s.scatter, s.weight, frame_->spread, floor_, next.factor_, next.inverse_);
     next.refresh();
   }
 
@@ -285,8 +294,8 @@ class BasicGaussian {
       for (Index i = 0; i < pooled.scatter.size(); ++i) pooled.scatter.data()[i] += s[k].scatter.data()[i];
     }
     BasicGaussian& first = next.front();
-    first.at_floor_ = estimate_factor(Covariance::tied, pooled.scatter, pooled.weight, first.frame_->spread, first.floor_,
-                                      first.factor_, first.inverse_);
+    first.at_floor_ = estimate_factor(Covariance::tied, pooled.scatter, pooled.weight, first.frame_->spread,
+                                      first.floor_, first.factor_, first.inverse_);
     first.refresh();
     for (std::size_t k = 1; k < s.size(); ++k) {
       next[k].factor_ = first.factor_;
@@ -391,7 +400,8 @@ class BasicGaussian {
 
   /// Moves components into one common frame.
   static void share_frame(std::vector<BasicGaussian>& all) {
-    const bool shared = std::all_of(all.begin(), all.end(), [&](const auto& g) { return g.frame_ == all.front().frame_; });
+    const bool shared =
+        std::all_of(all.begin(), all.end(), [&](const auto& g) { return g.frame_ == all.front().frame_; });
     if (shared) return;
     Frame frame = *all.front().frame_;
     for (Index j = 0; j < frame.dimension(); ++j) {
@@ -410,8 +420,9 @@ class BasicGaussian {
 
   // --- the quality of a fit ---------------------------------------------------------------------------------------------
 
-  /// The smallest eigenvalue of any component's covariance relative to the pooled within-covariance W = sum w_k S_k: near
-  /// zero for a spurious optimum, in which a component sits on a few near-equal points. `least`: exact only below it.
+  /// The smallest eigenvalue of any component's covariance relative to the pooled within-covariance W = sum w_k S_k:
+  /// near zero for a spurious optimum, in which a component sits on a few near-equal points. `least`: exact only below
+  /// it.
   static double regularity(const std::vector<BasicGaussian>& all, const Eigen::VectorXd& weights, double least) {
     const Index d = all.front().dimension();
     const bool diagonal = is_diagonal(all.front().structure_);
@@ -487,12 +498,9 @@ class BasicGaussian {
   void refresh() {
     const Index d = dimension();
     constant_ = -0.5 * static_cast<double>(d) * 1.8378770664093454835606594728112 + frame_->log_jacobian();
-    for (Index j = 0; j < d; ++j) {
-      constant_ -= std::log(factor_(j, is_diagonal(structure_) ? 0 : j));
-      short_location_(j) = static_cast<Scalar>(location_(j));
-    }
-    if (!is_diagonal(structure_)) pack_panels<Scalar>(inverse_, whitener_);
-    for (Index j = 0; j < d && is_diagonal(structure_); ++j) whitener_(j) = static_cast<Scalar>(inverse_(j, 0));
+    for (Index j = 0; j < d; ++j) { constant_ -= std::log(is_diagonal(structure_) ? factor_(j, 0) : factor_(j, j)); }
+    if (!is_diagonal(structure_)) pack_panels<double>(inverse_, whitener_);
+    for (Index j = 0; j < d && is_diagonal(structure_); ++j) whitener_(j) = inverse_(j, 0);
   }
 
   Covariance structure_;
@@ -501,11 +509,20 @@ class BasicGaussian {
   Eigen::VectorXd location_;  // in the frame
   Eigen::MatrixXd factor_;    // lower triangular, or one column
   Eigen::MatrixXd inverse_;
-  Eigen::Matrix<Scalar, Eigen::Dynamic, 1> short_location_, whitener_;
+  Eigen::VectorXd whitener_;  // what the kernel reads
   double constant_ = 0;
   Index at_floor_ = 0;
 };
 
 using Gaussian = BasicGaussian<double, Eigen::Dynamic>;
+
+/// Factor in the coordinates of the frame, d x d for every structure.
+template <class Scalar, int Dim>
+Eigen::MatrixXd dense_factor(const BasicGaussian<Scalar, Dim>& g) {
+  if (is_diagonal(g.structure())) return g.scaled_factor().col(0).asDiagonal();
+  return g.scaled_factor();
+}
+
+static_assert(Component<Gaussian>);
 
 }  // namespace emulsion

@@ -20,11 +20,8 @@ struct PackedPoints {
   using Buffer = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
 
   explicit PackedPoints(Index most = 0, Index d = 0, bool diagonal = false)
-      : x(Buffer::Zero(up(most, strip), up(d, tile))),
-        centred(x),
-        weighted(x),
-        squares(Buffer::Zero(strip, up(d, tile))),
-        first(Eigen::VectorXd::Zero(up(d, tile))),
+      : x(Buffer::Zero(up(most, strip), up(d, tile))), centred(x), weighted(x),
+        squares(Buffer::Zero(strip, up(d, tile))), first(Eigen::VectorXd::Zero(up(d, tile))),
         second(Eigen::MatrixXd::Zero(up(d, tile), diagonal ? 1 : up(d, tile))) {}
 
   static Index up(Index value, Index multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -37,10 +34,11 @@ struct PackedPoints {
     dimension = block.dimension();
     for (Index j = 0; j < dimension; ++j) {
       const double scale = frame.scale(j), centre = frame.centre(j);
-      const Scalar* from = block.data() + j * block.inner_stride();
+      const auto* from = block.data() + j * block.inner_stride();
       const Index stride = block.outer_stride();
       Scalar* to = &x(0, j);
-      for (Index i = 0; i < size; ++i) to[i] = static_cast<Scalar>(static_cast<double>(from[i * stride]) * scale - centre);
+      for (Index i = 0; i < size; ++i)
+        to[i] = static_cast<Scalar>(static_cast<double>(from[i * stride]) * scale - centre);
       for (Index i = size; i < rows; ++i) to[i] = 0;
     }
   }

@@ -114,7 +114,7 @@ class BasicPoisson {
   Packed packed(Index most) const {
     return {0, Eigen::MatrixXd(most, dimension()), Eigen::VectorXd(most), Eigen::VectorXi(dimension())};
   }
-  void pack(const Data& block, Packed& packed) const {
+  void read(const Data& block, Packed& packed) const {
     packed.size = block.size();
     packed.common.setZero();
     for (Index j = 0; j < dimension(); ++j) {
@@ -208,6 +208,6 @@ class BasicPoisson {
 
 using Poisson = BasicPoisson<double, Eigen::Dynamic>;
 
-static_assert(Component<Poisson, Poisson::Packed>);
+static_assert(Component<Poisson>);
 
 }  // namespace emulsion

@@ -1,6 +1,5 @@
 #pragma once
 #include <Eigen/Core>
-#include <algorithm>
 #include <cmath>
 
 #include "emulsion/core/concepts.hpp"
@@ -38,8 +37,8 @@ class ConstantGate {
   explicit ConstantGate(const Eigen::Ref<const Eigen::VectorXd>& weights) : weights_(weights) {
     require(weights.size() >= 1, "a mixture needs at least one component, got none");
     for (Index k = 0; k < weights.size(); ++k) {
-      require(std::isfinite(weights(k)) && weights(k) >= 0, "mixing weights must be finite and not negative; weight ", k,
-              " is ", weights(k));
+      require(std::isfinite(weights(k)) && weights(k) >= 0, "mixing weights must be finite and not negative; weight ",
+              k, " is ", weights(k));
     }
     const double total = weights.sum();
     require(std::abs(total - 1) <= 1e-6, "mixing weights must sum to one; these ", weights.size(), " sum to ", total);
@@ -67,17 +66,16 @@ class ConstantGate {
   }
   double offset() const { return 0; }
 
-  // Unconstrained: log w_k, of which only the differences matter.
+  // Unconstrained: sqrt w_k up to a common factor; finite at the border, where a logarithm is not.
   Index parameters() const { return size(); }
   void pack(Eigen::VectorXd& v, Index& at) const {
-    for (Index k = 0; k < size(); ++k) v(at++) = std::log(weights_(k));
+    for (Index k = 0; k < size(); ++k) v(at++) = std::sqrt(weights_(k));
   }
   bool unpack(const Eigen::VectorXd& v, Index& at) {
-    double largest = v(at), total = 0;
-    for (Index k = 1; k < size(); ++k) largest = std::max(largest, v(at + k));
-    for (Index k = 0; k < size(); ++k) total += (weights_(k) = std::exp(v(at++) - largest));
+    double total = 0;
+    for (Index k = 0; k < size(); ++k, ++at) total += (weights_(k) = v(at) * v(at));
     for (Index k = 0; k < size(); ++k) weights_(k) /= total;
-    return std::isfinite(total);
+    return std::isfinite(total) && total > 0;
   }
 
   Index sample(Rng& rng) const { return rng.categorical(weights_); }

@@ -10,32 +10,40 @@ namespace emulsion {
 
 /// How far the objective still is from its limit, estimated from the gains of plain EM steps.
 ///
-/// Near the limit an EM step multiplies the distance by a rate in (0, 1), so a gain g followed by others at that rate
-/// leaves g rate / (1 - rate) (Aitken; McLachlan and Krishnan, 2008, sec. 4.9). The error is a sum of modes of different
-/// rates, of which the slowest shows only after the others have died. The largest rate seen lately is therefore used:
-/// the estimate errs towards too far.
+/// Near the limit an EM step multiplies the distance by a rate in (0, 1), so that a gain g leaves g rate / (1 - rate)
+/// (Aitken; McLachlan and Krishnan, 2008, sec. 4.9). Two things make a single ratio of gains dishonest, both towards
+/// too near. The error is a sum of modes of different rates, of which the slowest shows only after the others have
+/// died: the largest rate seen lately is used. And gains are differences of large sums, with the rounding of those: a
+/// ratio is taken over as many steps as it needs to stand out from it.
 class Convergence {
  public:
   /// A plain step took the objective from `before` to `after`; `chained`: the step before it was plain as well.
   void step(double before, double after, bool chained) {
-    const double gain = after - before;
-    rounding_ = 4e-16 * (std::abs(after) + 1);
-    if (chained && last_gain_ > 100 * rounding_ && gain > 0) {
-      if (gain >= last_gain_) filled_ = 0;  // not near the limit: what was seen before says nothing
-      else remember(gain / last_gain_);
+    rounding_ = 1e-15 * (std::abs(after) + 1);
+    gain_ = after - before;
+    if (!chained) {
+      length_ = 0;
+      objectives_[length_++ % history] = before;
     }
-    last_gain_ = gain;
+    objectives_[length_++ % history] = after;
     ++steps_;
+    for (std::size_t span = 1; 2 * span < std::min(length_, history); span *= 2) {
+      const double late = back(0) - back(span), early = back(span) - back(2 * span);
+      if (!(late > 0) || !(early > 0)) continue;
+      const double rate = std::pow(late / early, 1 / static_cast<double>(span));
+      const double noise = rounding_ / late / static_cast<double>(span);
+      if (rate - 1 > 4 * noise) {  // not near the limit: what was seen before says nothing
+        filled_ = 0;
+        return;
+      }
+      if (rate < 1 && noise < 0.2 * (1 - rate)) return remember(rate);
+    }
   }
   /// An estimate of the rate of the parameters' error from an extrapolation; the objective's is its square.
   void parameter_rate(double rate) {
     if (rate > 0 && rate < 1) remember(rate * rate);
   }
-  void restart() {
-    filled_ = 0;
-    steps_ = 0;
-    last_gain_ = 0;
-  }
+  void restart() { *this = Convergence(); }
 
   /// The factor by which an iteration shrinks the distance: the largest of the recent ones; NaN before any.
   double rate() const {
@@ -47,24 +55,26 @@ class Convergence {
   }
   /// Estimated distance after the last step, in nats; NaN where it cannot be estimated.
   double distance() const {
-    if (steps_ > 1 && last_gain_ <= rounding_ && filled_ == 0) return 2 * rounding_;  // at a fixed point at once
-    const double r = rate();
-    if (!(r < 1)) return std::numeric_limits<double>::quiet_NaN();
-    return std::max(last_gain_, rounding_) * r / (1 - r);
+    if (steps_ > 1 && exhausted() && filled_ == 0) return 2 * rounding_;  // a fixed point at once
+    return std::max(gain_, rounding_) * rate() / (1 - rate());
   }
+  /// Whether the rate rests on more than a few steps, or there is nothing left to measure it by.
+  bool settled() const { return filled_ >= 3 || exhausted(); }
   /// Whether the last gain is nothing but rounding.
-  bool exhausted() const { return last_gain_ <= rounding_; }
+  bool exhausted() const { return gain_ <= rounding_; }
   double rounding() const { return rounding_; }
 
  private:
-  static constexpr std::size_t window = 24;
+  static constexpr std::size_t window = 24, history = 129;
 
+  double back(std::size_t steps) const { return objectives_[(length_ - 1 - steps) % history]; }
   void remember(double rate) { rates_[filled_++ % window] = rate; }
 
   std::array<double, window> rates_{};
-  std::size_t filled_ = 0;
+  std::array<double, history> objectives_{};
+  std::size_t filled_ = 0, length_ = 0;
   Index steps_ = 0;
-  double last_gain_ = 0, rounding_ = 0;
+  double gain_ = 0, rounding_ = 0;
 };
 
 }  // namespace emulsion

@@ -17,7 +17,8 @@ namespace emulsion {
 struct Soft {
   template <class Data>
   double operator()(const Data& block, Scores scores) const {
-    return normalise(scores, [&](Index i) { return block.weight(i); }, [](Index, double) {});
+    return normalise(
+        scores, [&](Index i) { return block.weight(i); }, [](Index, double) {});
   }
 
   /// Rows of `scores` become exp(score - log normaliser) x weight(i); each log normaliser goes to `row`. Where no score
@@ -120,7 +121,9 @@ struct Nearest {
       const double nearest = scores(i, best);
       double total = 0;
       for (Index k = 0; k < scores.cols(); ++k) {
-        const double share = width > 0 ? std::exp((scores(i, k) - nearest) / (2 * width * width)) : k == best ? 1.0 : 0.0;
+        const double share = width > 0   ? std::exp((scores(i, k) - nearest) / (2 * width * width))
+                             : k == best ? 1.0
+                                         : 0.0;
         total += (scores(i, k) = share);
       }
       for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= block.weight(i) / total;

@@ -35,10 +35,10 @@ struct EmOptions {
   int threads = 1;
   Acceleration acceleration = Acceleration::automatic;
   Degenerate degenerate = Degenerate::floor;
-  std::uint64_t seed = 0;                               ///< of reseeded components
-  std::function<bool(const Report&)> progress = {};     ///< after every iteration; false stops, the best model is kept
-  std::stop_token stop = {};                            ///< the same from another thread
-  Index block = 0;                                      ///< observations per block; 0: chosen by the library
+  std::uint64_t seed = 0;                            ///< of reseeded components
+  std::function<bool(const Report&)> progress = {};  ///< after every iteration; false stops, the best model is kept
+  std::stop_token stop = {};                         ///< the same from another thread
+  Index block = 0;                                   ///< observations per block; 0: chosen by the library
 };
 
 /// An all-reduce of the statistics would stand here: `reduce(s)` makes s the sum over all processes.
@@ -48,10 +48,11 @@ struct NoReduce {
 };
 
 inline void check(const EmOptions& options) {
-  require(options.tolerance > 0 && std::isfinite(options.tolerance),
-          "the tolerance must be positive and finite, got ", options.tolerance);
+  require(options.tolerance > 0 && std::isfinite(options.tolerance), "the tolerance must be positive and finite, got ",
+          options.tolerance);
   require(options.max_iterations >= 0, "max_iterations must not be negative, got ", options.max_iterations);
-  require(options.threads >= 1 && options.threads <= 4096, "threads must lie between 1 and 4096, got ", options.threads);
+  require(options.threads >= 1 && options.threads <= 4096, "threads must lie between 1 and 4096, got ",
+          options.threads);
   require(options.block >= 0, "the block size must not be negative, got ", options.block);
 }
 
@@ -118,9 +119,10 @@ class EmRun {
   /// The distance must be below a tenth of the tolerance, because it is an estimate, after several plain steps.
   bool converged() {
     idle_ = plain_ > 0 && convergence_.exhausted() ? idle_ + 1 : 0;
-    const bool near = convergence_.distance() <= 0.1 * options_.tolerance * total_weight_;
-    confirming_ = near;
-    return near && plain_ >= 4;
+    const double tolerance = options_.tolerance * total_weight_;
+    const double distance = convergence_.distance();
+    confirming_ = distance <= 0.1 * tolerance || (idle_ >= 5 && distance <= tolerance);
+    return confirming_ && plain_ >= 4 && convergence_.settled();
   }
 
   Status limit_status() const {
@@ -152,7 +154,8 @@ class EmRun {
       const EventKind kind = empty ? EventKind::emptied : EventKind::floor_active;
       if (!log_.contains(kind, k)) {
         log_.add({kind, report_.iterations, k, -1, 0,
-                  sentence({"component ", k, empty ? " lost all its weight" : " collapsed: the floor holds its parameters up"})});
+                  sentence({"component ", k,
+                            empty ? " lost all its weight" : " collapsed: the floor holds its parameters up"})});
       }
       switch (options_.degenerate) {
         case Degenerate::floor: break;
@@ -207,8 +210,9 @@ class EmRun {
     return false;
   }
   bool fell(double objective) {
-    log_.add({EventKind::fell, report_.iterations, -1, -1, objective,
-              sentence({"the objective fell from ", report_.objective, " to ", objective, "; the model before is kept"})});
+    log_.add(
+        {EventKind::fell, report_.iterations, -1, -1, objective,
+         sentence({"the objective fell from ", report_.objective, " to ", objective, "; the model before is kept"})});
     std::swap(now_, before_);
     return end(Status::objective_fell);
   }
@@ -220,7 +224,15 @@ class EmRun {
     else report_.objective = -std::numeric_limits<double>::infinity();
     return end(Status::failed);
   }
-  void finish() { report_.events = std::move(log_.events()); }
+  void finish() {
+    for (Index k = 0; k < now_.size(); ++k) {
+      const Index count = now_.at_bound(k);
+      if (count == 0) continue;
+      log_.add({EventKind::at_bound, report_.iterations, k, -1, static_cast<double>(count),
+                sentence({count, " parameter(s) of component ", k, " lie on the border of their range"})});
+    }
+    report_.events = std::move(log_.events());
+  }
 
   D data_;
   EmOptions options_;
@@ -240,8 +252,8 @@ class EmRun {
   bool extrapolated_ = false, renewed_ = false, confirming_ = false;
 };
 
-/// Expectation maximization (Dempster, Laird and Rubin, 1977) from `start`: folds the data, maximizes, repeats until the
-/// estimated distance to the limit is below the tolerance.
+/// Expectation maximization (Dempster, Laird and Rubin, 1977) from `start`: folds the data, maximizes, repeats until
+/// the estimated distance to the limit is below the tolerance.
 ///
 /// Any LatentModel, any Observations; the result does not depend on the number of threads. What happens on the way is
 /// in the report: how it ended, and events with their component.
@@ -250,8 +262,8 @@ class EmRun {
 ///
 /// Cost per iteration: one pass over the data.
 template <class M, Observations D, class EStep = Soft, class Reduce = NoReduce>
-  requires LatentModel<M, D, EStep>
-Fit<M> em(M start, const D& data, const EmOptions& options = {}, EStep e_step = {}, Reduce reduce = {}) {
+requires LatentModel<M, D, EStep> Fit<M> em(M start, const D& data, const EmOptions& options = {}, EStep e_step = {},
+                                            Reduce reduce = {}) {
   check(options);
   require(data.size() > 0, "a fit needs at least one observation, got none");
   if constexpr (requires { start.check(data); }) start.check(data);

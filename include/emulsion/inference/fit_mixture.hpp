@@ -37,8 +37,7 @@ class MultiStart {
     const auto d = static_cast<double>(data.dimension()), k = static_cast<double>(options.components);
     sample_ = static_cast<Index>(std::max(4000.0, 20 * d * k));
     const double work = static_cast<double>(std::min(sample_, data.size())) * k * d * (d + 10) * short_run;
-    restarts_ = options.restarts > 0 ? options.restarts
-                                     : static_cast<Index>(std::clamp(1e9 / work, 8.0, 100.0));
+    restarts_ = options.restarts > 0 ? options.restarts : static_cast<Index>(std::clamp(1e9 / work, 8.0, 100.0));
     const bool fixed = options.start == Start::means || options.start == Start::responsibilities;
     if (fixed || options.components == 1) restarts_ = 1;
     if (fixed) sample_ = data.size();  // given responsibilities belong to all observations
@@ -78,7 +77,9 @@ class MultiStart {
   Run short_fit(Index r) {
     Rng rng = rng_.fork(static_cast<std::uint64_t>(r));
     const D part = data_.size() > sample_ ? data_.gather(draw_indices(data_, sample_, rng)) : data_;
-    SeedOptions seeding{.start = options_.start, .threads = options_.threads, .means = options_.means,
+    SeedOptions seeding{.start = options_.start,
+                        .threads = options_.threads,
+                        .means = options_.means,
                         .responsibilities = options_.responsibilities};
     if (options_.start == Start::automatic) mix(seeding, r);
     EmOptions short_options = em_options();
@@ -119,9 +120,14 @@ class MultiStart {
   }
 
   EmOptions em_options() const {
-    return {.max_iterations = options_.max_iterations, .tolerance = options_.tolerance, .threads = options_.threads,
-            .acceleration = options_.acceleration, .degenerate = options_.degenerate, .seed = options_.seed,
-            .progress = options_.progress, .stop = options_.stop};
+    return {.max_iterations = options_.max_iterations,
+            .tolerance = options_.tolerance,
+            .threads = options_.threads,
+            .acceleration = options_.acceleration,
+            .degenerate = options_.degenerate,
+            .seed = options_.seed,
+            .progress = options_.progress,
+            .stop = options_.stop};
   }
 
   /// Regular fits first, then by objective: spurious optima can always be higher than the best regular one.
@@ -175,18 +181,21 @@ class MultiStart {
 };
 
 /// Fits a mixture of `options.components` members of the prototype's family, with constant weights, by EM from several
-/// starts. The log-likelihood of the result is the best among regular fits; spurious ones, in which a component sits on a
-/// few near-equal observations, are reported and never preferred.
+/// starts. The log-likelihood of the result is the best among regular fits; spurious ones, in which a component sits on
+/// a few near-equal observations, are reported and never preferred.
 ///
-/// @throws InvalidArgument  for options out of range, fewer observations than components, and data that the family cannot
+/// @throws InvalidArgument  for options out of range, fewer observations than components, and data that the family
+/// cannot
 ///                          have produced, before any work
 template <class C, Observations D>
 Fit<MixtureOf<C>> fit_mixture(const C& prototype, const D& data, const FitOptions& options = {}) {
   const Index k = options.components;
   require(k >= 1, "a mixture needs at least one component, got ", k);
   require(options.restarts >= 0, "the number of restarts must not be negative, got ", options.restarts);
-  require(options.regular >= 0 && options.regular < 1, "the least regularity must lie in [0, 1), got ", options.regular);
-  check(EmOptions{.max_iterations = options.max_iterations, .tolerance = options.tolerance, .threads = options.threads});
+  require(options.regular >= 0 && options.regular < 1, "the least regularity must lie in [0, 1), got ",
+          options.regular);
+  check(
+      EmOptions{.max_iterations = options.max_iterations, .tolerance = options.tolerance, .threads = options.threads});
   check(SeedOptions{.start = options.start, .means = options.means, .responsibilities = options.responsibilities}, k,
         data);
   require(data.size() > 0, "a fit needs at least one observation, got none (data of ", data.dimension(), " x 0)");
@@ -196,8 +205,9 @@ Fit<MixtureOf<C>> fit_mixture(const C& prototype, const D& data, const FitOption
     require(false, "1 observation of dimension ", data.dimension(), "; for ", data.dimension(),
             " observations of one variable pass x.transpose()");
   }
-  require(used >= k, k, " components need at least as many observations, got ", used, used < data.size() ? " with positive weight" : "",
-          " (data of ", data.dimension(), " x ", data.size(), "; an observation is a column, rows(x) adapts rows)");
+  require(used >= k, k, " components need at least as many observations, got ", used,
+          used < data.size() ? " with positive weight" : "", " (data of ", data.dimension(), " x ", data.size(),
+          "; an observation is a column, rows(x) adapts rows)");
   return MultiStart<C, D>(prototype, data, options)();
 }
 

@@ -11,8 +11,8 @@
 
 namespace emulsion {
 
-/// At most `most` observations with positive weight, drawn without replacement, in standardised coordinates (d x m), and
-/// their weights (m).
+/// At most `most` observations with positive weight, drawn without replacement, in standardised coordinates (d x m),
+/// and their weights (m).
 struct Sample {
   Eigen::MatrixXd y;
   Eigen::VectorXd weights;

@@ -1,5 +1,7 @@
 #pragma once
 #include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <vector>
 
@@ -22,9 +24,9 @@ enum class Start {
 
 struct SeedOptions {
   Start start = Start::automatic;
-  int lloyd = 5;                          ///< Lloyd steps
-  double width = 0;                       ///< softness of the shares, in standard deviations; 0: all to the nearest
-  bool sphere = false;                    ///< distances after the data were given unit covariance, not only unit variances
+  int lloyd = 5;     ///< Lloyd steps
+  double width = 0;  ///< softness of the shares, in standard deviations; 0: all to the nearest (discrete families: 1)
+  bool sphere = false;  ///< distances after the data were given unit covariance, not only unit variances
   int threads = 1;
   Eigen::MatrixXd means = {};             ///< d x K, for Start::means
   Eigen::MatrixXd responsibilities = {};  ///< n x K, rows that sum to one, for Start::responsibilities
@@ -60,15 +62,19 @@ void check(const SeedOptions& options, Index components, const D& x) {
   require(options.lloyd >= 0, "the number of Lloyd steps must not be negative, got ", options.lloyd);
 }
 
-/// A mixture of `components` members of the prototype's family to start a fit from: responsibilities by `options.start`,
-/// then one M-step. The same for any number of threads. Cost: about lloyd + 2 passes over (a sample of) the data.
+/// A mixture of `components` members of the prototype's family to start a fit from: responsibilities by
+/// `options.start`, then one M-step. The same for any number of threads. Cost: about lloyd + 2 passes over (a sample
+/// of) the data.
 template <class C, Observations D>
 MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, const SeedOptions& options = {}) {
   require(components >= 1, "a mixture needs at least one component, got ", components);
-  MixtureOf<C> model(ConstantGate(components), Components<C>(std::vector<C>(static_cast<std::size_t>(components), prototype)));
+  MixtureOf<C> model(ConstantGate(components),
+                     Components<C>(std::vector<C>(static_cast<std::size_t>(components), prototype)));
   model.check(x);
   check(options, components, x);
   model.follow(x);
+  // A pure cluster gives a discrete family probabilities of zero, which EM can never leave: its starts are soft.
+  const double softest = FramedComponent<C> || options.start == Start::means ? 0.0 : 1.0;
   Workers workers(options.threads);
   Fold<MixtureOf<C>, D> fold(model, x, workers);
   MixtureOf<C> next = model;
@@ -82,7 +88,10 @@ MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, co
   } else {
     const Frame frame = *frame_of(x, false);
     const Index d = x.dimension();
-    Nearest nearest{frame, Eigen::MatrixXd::Identity(d, d), {}, options.width * std::sqrt(static_cast<double>(x.dimension()))};
+    Nearest nearest{frame,
+                    Eigen::MatrixXd::Identity(d, d),
+                    {},
+                    std::max(options.width, softest) * std::sqrt(static_cast<double>(x.dimension()))};
     if (options.start == Start::means) {
       nearest.centres = options.means;
       for (Index k = 0; k < components; ++k) {
@@ -95,8 +104,9 @@ MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, co
         const Eigen::MatrixXd before = sample.y;
         for (Index i = 0; i < before.cols(); ++i) lower_times(nearest.transform, &before(0, i), &sample.y(0, i));
       }
-      nearest.centres = options.start == Start::random_means ? random_centres(sample, components, rng)
-                                                             : kmeans_centres(sample, components, 3, options.lloyd, rng);
+      nearest.centres = options.start == Start::random_means
+                            ? random_centres(sample, components, rng)
+                            : kmeans_centres(sample, components, 3, options.lloyd, rng);
     }
     learn(nearest);
   }

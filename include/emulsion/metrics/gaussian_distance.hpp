@@ -9,7 +9,6 @@
 
 #include "emulsion/core/log_sum_exp.hpp"
 #include "emulsion/distributions/gaussian.hpp"
-#include "emulsion/models/gaussian_regression.hpp"
 #include "emulsion/models/mixture.hpp"
 
 namespace emulsion {
@@ -116,13 +115,13 @@ LogOverlaps log_overlaps(const MixtureOf<BasicGaussian<S1, D1>>& p, const Mixtur
   };
   const auto overlap = [d, &frame](const Parts& s, const Parts& t) {
     Eigen::VectorXd terms(static_cast<Index>(s.locations.size() * t.locations.size()));
-    Eigen::MatrixXd both(d, 2 * d);
+    Eigen::MatrixXd both(d, 2 * d), l(d, d);
     Eigen::VectorXd z(d);
     Index at = 0;
     for (std::size_t i = 0; i < s.locations.size(); ++i) {
       for (std::size_t j = 0; j < t.locations.size(); ++j) {
         both << s.factors[i], t.factors[j];
-        const Eigen::MatrixXd l = lower_factor(both);
+        factor_of_square(both, l);
         double log_determinant = 0;
         for (Index r = 0; r < d; ++r) {
           z(r) = (s.locations[i](r) - t.locations[j](r) - l.row(r).head(r).dot(z.head(r))) / l(r, r);

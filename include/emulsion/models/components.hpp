@@ -9,15 +9,8 @@
 
 namespace emulsion {
 
-/// A component that reads blocks in a form of its own, which all components of a mixture share: packed once per block.
-template <class C>
-concept PackedComponent = requires(const C& c, Index most, const typename C::Data& block, typename C::Packed& packed) {
-  { c.packed(most) } -> std::same_as<typename C::Packed>;
-  c.pack(block, packed);
-};
-
-/// A family whose components share parameters, so that their M-step is one (a tied covariance). `Pooled` storage is made
-/// once.
+/// A family whose components share parameters, so that their M-step is one (a tied covariance); `pooled` is its
+/// storage.
 template <class C>
 concept SharedMStep = requires(const std::vector<typename C::Statistics>& s, const std::vector<C>& now,
                                std::vector<C>& next, typename C::Statistics& pooled) {
@@ -32,10 +25,10 @@ concept FramedComponent = requires(const C& c, const typename C::Data& x, std::v
 };
 
 /// K components of one family as a term of a mixture: scores log p(x_i | theta_k).
-template <class C>
+template <Component C>
 class Components {
  public:
-  using Component = C;
+  using Member = C;
   using Data = typename C::Data;
 
   struct Statistics {
@@ -86,12 +79,12 @@ class Components {
   Scratch scratch(Index most) const { return scratch_for(all_.front(), most); }
 
   void score(const Data& block, Scratch& scratch, Scores scores) const {
-    if constexpr (PackedComponent<C>) all_.front().pack(block, scratch);
-    for (Index k = 0; k < size(); ++k) (*this)[k].log_density(read(block, scratch), scores.col(k));
+    if constexpr (PackedComponent<C>) all_.front().read(block, scratch);
+    for (Index k = 0; k < size(); ++k) (*this)[k].log_density(form(block, scratch), scores.col(k));
   }
   void accumulate(const Data& block, const Responsibilities& r, Scratch& scratch, Statistics& s) const {
     for (Index k = 0; k < size(); ++k) {
-      (*this)[k].accumulate(read(block, scratch), r.col(k), s.all[static_cast<std::size_t>(k)]);
+      (*this)[k].accumulate(form(block, scratch), r.col(k), s.all[static_cast<std::size_t>(k)]);
     }
   }
   void maximize(const Statistics& s, Components& next) const {
@@ -115,11 +108,11 @@ class Components {
 
   // --- unconstrained parameters, where the family has a chart ------------------------------------------------------------
 
-  static constexpr bool charted_together = requires(std::vector<C>& all, Eigen::VectorXd& v, Index& at) {
+  static constexpr bool charted_together = requires(std::vector<C> & all, Eigen::VectorXd& v, Index& at) {
     C::pack(all, v, at);
     C::unpack(all, v, at);
   };
-  static constexpr bool charted = charted_together || requires(C& c, Eigen::VectorXd& v, Index& at) {
+  static constexpr bool charted = charted_together || requires(C & c, Eigen::VectorXd& v, Index& at) {
     c.parameters();
     c.pack(v, at);
     c.unpack(v, at);
@@ -129,18 +122,14 @@ class Components {
     if constexpr (charted_together) return free_parameters();
     else return size() * all_.front().parameters();
   }
-  void pack(Eigen::VectorXd& v, Index& at) const
-    requires charted
-  {
+  void pack(Eigen::VectorXd& v, Index& at) const requires charted {
     if constexpr (charted_together) {
       C::pack(all_, v, at);
     } else {
       for (const C& c : all_) c.pack(v, at);
     }
   }
-  bool unpack(const Eigen::VectorXd& v, Index& at)
-    requires charted
-  {
+  bool unpack(const Eigen::VectorXd& v, Index& at) requires charted {
     if constexpr (charted_together) {
       return C::unpack(all_, v, at);
     } else {
@@ -173,6 +162,11 @@ class Components {
     if constexpr (requires(const C& c) { c.at_floor(); }) return (*this)[k].at_floor() > 0;
     else return false;
   }
+  /// How many parameters of component k lie on the border of their range.
+  Index at_bound(Index k) const {
+    if constexpr (requires(const C& c) { c.at_bound(); }) return (*this)[k].at_bound();
+    else return 0;
+  }
   double regularity(const Eigen::VectorXd& weights, double least) const {
     if constexpr (requires { C::regularity(all_, weights, least); }) return C::regularity(all_, weights, least);
     else return 1;
@@ -191,7 +185,7 @@ class Components {
     require(!components.empty(), "a mixture needs at least one component, got none");
     return components.front().statistics();
   }
-  static auto& read(const Data& block, Scratch& scratch) {
+  static auto& form(const Data& block, Scratch& scratch) {
     if constexpr (PackedComponent<C>) return scratch;
     else return block;
   }

@@ -13,39 +13,6 @@ namespace emulsion {
 
 // What a Gaussian mixture says about some of its dimensions: alone (marginal), given the others (condition, regress).
 
-/// Lower triangular T with a positive diagonal and T T' = A A', for A of m x n and rank m <= n: the triangle of A = T
-/// Q, without forming A A', which would square the condition number. Modified Gram-Schmidt on the rows; its T is as
-/// accurate as Householder's, row by row (Bjorck, 1967). A pivot that rounding has wiped out is replaced by rounding.
-/// Cost m^2 n.
-template <class Matrix>
-Matrix lower_factor(Matrix a) {
-  const Index m = a.rows();
-  Matrix t = Matrix::Zero(m, m);
-  for (Index i = 0; i < m; ++i) {
-    const double largest = a.row(i).cwiseAbs().maxCoeff();  // taken out, so that no square under- or overflows
-    if (!(largest > 0)) {
-      t(i, i) = std::numeric_limits<double>::epsilon() * t.row(i).norm();
-      continue;
-    }
-    a.row(i) /= largest;
-    const double norm = a.row(i).norm();
-    a.row(i) /= norm;
-    t(i, i) = largest * norm;
-    for (Index r = i + 1; r < m; ++r) {
-      t(r, i) = a.row(r).dot(a.row(i));
-      a.row(r) -= t(r, i) * a.row(i);
-    }
-  }
-  return t;
-}
-
-/// Factor in the coordinates of the frame, d x d for every structure.
-template <class Scalar, int Dim>
-Eigen::MatrixXd dense_factor(const BasicGaussian<Scalar, Dim>& g) {
-  if (is_diagonal(g.structure())) return g.scaled_factor().col(0).asDiagonal();
-  return g.scaled_factor();
-}
-
 /// Mean and covariance of some dimensions at one query.
 struct Prediction {
   Eigen::VectorXd mean;
@@ -94,7 +61,8 @@ class GaussianRegression {
         ordered.row(i) = factor.row(dimension(i));
       }
       locations_.push_back(std::move(location));
-      factors_.push_back(lower_factor(std::move(ordered)));
+      factors_.emplace_back(d, d);
+      factor_of_square(ordered, factors_.back());
     }
   }
 
@@ -230,27 +198,11 @@ class GaussianRegression {
     }
     const auto shared = std::make_shared<const Frame>(std::move(frame));
     std::vector<BasicGaussian<Scalar>> all;
-    Eigen::VectorXd v(size() * (d + d * (d + 1) / 2));
-    Index filled = 0;
-    for (std::size_t k = 0; k < factors.size(); ++k) {  // in the order of BasicGaussian::pack
-      v.segment(filled, d) = locations[k];
-      filled += d;
-      if (structure_ == Covariance::tied && k > 0) continue;
-      for (Index c = 0; c < d; ++c) {
-        v(filled++) = std::log(factors[k](c, c));
-        if (structure_ == Covariance::spherical) break;
-        if (structure_ == Covariance::diagonal) continue;
-        for (Index r = c + 1; r < d; ++r) v(filled++) = factors[k](r, c);
-      }
+    for (std::size_t k = 0; k < factors.size(); ++k) {
+      Eigen::MatrixXd factor = factors[k];
+      if (is_diagonal(structure_)) factor = factors[k].diagonal().eval();
+      all.push_back(BasicGaussian<Scalar>::in_frame(shared, locations[k], factor, structure_, floor_));
     }
-    // unpack() wants every covariance clear of the floor; a component held up by the floor is not quite.
-    bool clear = false;
-    for (double floor = floor_; !clear && floor > 0; floor /= 16) {
-      all.assign(factors.size(), BasicGaussian<Scalar>(d, structure_, floor).in(shared));
-      Index at = 0;
-      clear = BasicGaussian<Scalar>::unpack(all, v, at);
-    }
-    require(clear, "a covariance of the model is singular: the inverse of its factor overflows");
     return Part(weights, std::move(all));
   }
 

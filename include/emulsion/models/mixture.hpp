@@ -1,5 +1,6 @@
 #pragma once
 #include <Eigen/Core>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <tuple>
@@ -20,7 +21,7 @@ template <class Gate, class Bank, class... Terms>
 class Mixture {
  public:
   using Data = typename Bank::Data;
-  using Component = typename Bank::Component;
+  using Member = typename Bank::Member;
   using Scalar = typename Data::Scalar;
 
   struct Statistics {
@@ -63,8 +64,8 @@ class Mixture {
   }
 
   /// Weights (K, not negative, sum one) and as many components.
-  Mixture(const Eigen::Ref<const Eigen::VectorXd>& weights, std::vector<Component> components)
-    requires(sizeof...(Terms) == 0)
+  Mixture(const Eigen::Ref<const Eigen::VectorXd>& weights,
+          std::vector<Member> components) requires(sizeof...(Terms) == 0)
       : Mixture(Gate(weights), Bank(std::move(components))) {}
 
   // --- parameters -----------------------------------------------------------------------------------------------------
@@ -73,7 +74,7 @@ class Mixture {
   Index size() const { return gate().size(); }
   Index dimension() const { return bank().dimension(); }
   const Eigen::VectorXd& weights() const { return gate().weights(); }
-  const Component& operator[](Index k) const {
+  const Member& operator[](Index k) const {
     require(k >= 0 && k < size(), "component ", k, " does not exist; there are ", size());
     return bank()[k];
   }
@@ -101,9 +102,8 @@ class Mixture {
     auto r = scratch.scores.topRows(block.size());
     score(block, scratch);
     s.log_normaliser += e_step(block, r);
-    indexed([&](auto i) {
-      std::get<i>(terms_).accumulate(block, r, std::get<i>(scratch.parts), std::get<i>(s.parts));
-    });
+    indexed(
+        [&](auto i) { std::get<i>(terms_).accumulate(block, r, std::get<i>(scratch.parts), std::get<i>(s.parts)); });
   }
   void maximize(const Statistics& s, Mixture& next) const {
     indexed([&](auto i) { std::get<i>(terms_).maximize(std::get<i>(s.parts), std::get<i>(next.terms_)); });
@@ -116,17 +116,13 @@ class Mixture {
   }
 
   /// Unconstrained parameters; see Charted.
-  void pack(Eigen::VectorXd& v) const
-    requires(Bank::charted)
-  {
+  void pack(Eigen::VectorXd& v) const requires(Bank::charted) {
     Index count = 0, at = 0;
     each([&](const auto& term) { count += term.parameters(); });
     v.resize(count);
     each([&](const auto& term) { term.pack(v, at); });
   }
-  bool unpack(const Eigen::VectorXd& v)
-    requires(Bank::charted)
-  {
+  bool unpack(const Eigen::VectorXd& v) requires(Bank::charted) {
     Index at = 0;
     return std::apply([&](auto&... term) { return (term.unpack(v, at) && ...); }, terms_);
   }
@@ -138,6 +134,7 @@ class Mixture {
   double regularity(double least) const { return size() == 1 ? 1 : bank().regularity(weights(), least); }
   bool emptied(Index k) const { return !(weights()(k) > 0); }
   bool at_floor(Index k) const { return bank().at_floor(k); }
+  Index at_bound(Index k) const { return bank().at_bound(k); }
   void drop(Index k) {
     std::apply([&](auto&... term) { (term.drop(k), ...); }, terms_);
   }
@@ -151,17 +148,19 @@ class Mixture {
   /// log p(x_i) of every observation, in nats (n). -inf where it is below what a double can hold.
   Eigen::VectorXd log_density(const Data& x) const {
     Eigen::VectorXd result(x.size());
-    predict(x, [](Index) { return 1.0; }, [&](Index i, double normaliser) { result(i) = normaliser; },
-            [](Index, const auto&) {});
+    predict(
+        x, [](Index) { return 1.0; }, [&](Index i, double normaliser) { result(i) = normaliser; },
+        [](Index, const auto&) {});
     return result;
   }
 
   /// Sum of weight x log p(x_i): the total in nats, never a mean.
   double log_likelihood(const Data& x) const {
     double total = 0;
-    predict(x, [](Index) { return 1.0; },
-            [&](Index i, double normaliser) { total += x.weight(i) != 0 ? x.weight(i) * normaliser : 0.0; },
-            [](Index, const auto&) {});
+    predict(
+        x, [](Index) { return 1.0; },
+        [&](Index i, double normaliser) { total += x.weight(i) != 0 ? x.weight(i) * normaliser : 0.0; },
+        [](Index, const auto&) {});
     return total;
   }
 
@@ -179,17 +178,20 @@ class Mixture {
   /// Cost O(n K d^2). Safe to call from several threads. Bishop (2006), eq. 9.23.
   Eigen::MatrixXd responsibilities(const Data& x) const {
     Eigen::MatrixXd result(x.size(), size());
-    predict(x, [](Index) { return 1.0; }, [](Index, double) {},
-            [&](Index first, const auto& r) { result.middleRows(first, r.rows()) = r; });
+    predict(
+        x, [](Index) { return 1.0; }, [](Index, double) {},
+        [&](Index first, const auto& r) { result.middleRows(first, r.rows()) = r; });
     return result;
   }
 
   /// The most probable component of every observation (n labels, 0 to K - 1); the first of equals.
   Labels classify(const Data& x) const {
     Labels labels(x.size());
-    predict(x, [](Index) { return 1.0; }, [](Index, double) {}, [&](Index first, const auto& r) {
-      for (Index i = 0; i < r.rows(); ++i) r.row(i).maxCoeff(&labels(first + i));
-    });
+    predict(
+        x, [](Index) { return 1.0; }, [](Index, double) {},
+        [&](Index first, const auto& r) {
+          for (Index i = 0; i < r.rows(); ++i) r.row(i).maxCoeff(&labels(first + i));
+        });
     return labels;
   }
 
@@ -215,9 +217,8 @@ class Mixture {
   }
   template <class F>
   static void indexed(const F& f) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (f(std::integral_constant<std::size_t, I>()), ...);
-    }(std::make_index_sequence<2 + sizeof...(Terms)>());
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (f(std::integral_constant<std::size_t, I>()), ...); }
+    (std::make_index_sequence<2 + sizeof...(Terms)>());
   }
 
   void score(const Data& block, Scratch& scratch) const {
@@ -235,11 +236,19 @@ class Mixture {
       const Data part = x.slice(first, std::min(block_size, x.size() - first));
       auto scores = scratch.scores.topRows(part.size());
       score(part, scratch);
-      Soft::normalise(scores, [&](Index i) { return weight(first + i); }, [&](Index i, double normaliser) {
-        row(first + i, normaliser);
-      });
+      // A query so far away that its coordinates overflow scores inf - inf; its density is zero to a double.
+      for (Index k = 0; k < size(); ++k) {
+        for (Index i = 0; i < part.size(); ++i) {
+          if (std::isnan(scores(i, k))) scores(i, k) = -std::numeric_limits<double>::infinity();
+        }
+      }
+      Soft::normalise(
+          scores, [&](Index i) { return weight(first + i); },
+          [&](Index i, double normaliser) { row(first + i, normaliser); });
       for (Index i = 0; i < part.size(); ++i) {
-        if (scores.row(i).sum() > 0) continue;
+        double total = 0;
+        for (Index k = 0; k < size(); ++k) total += scores(i, k);
+        if (total > 0) continue;
         Index best = -1;
         double nearest = 0;
         for (Index k = 0; k < size(); ++k) {
@@ -247,7 +256,7 @@ class Mixture {
           const double nearness = bank().nearness(part, i, k);
           if (best < 0 || nearness > nearest) best = k, nearest = nearness;
         }
-        scores(i, best) = 1;
+        for (Index k = 0; k < size(); ++k) scores(i, k) = k == best ? 1 : 0;
       }
       use(first, scores);
     }
@@ -257,7 +266,7 @@ class Mixture {
 };
 
 /// K components of one family under constant weights.
-template <class C>
+template <Component C>
 using MixtureOf = Mixture<ConstantGate, Components<C>>;
 
 }  // namespace emulsion
