@@ -95,7 +95,8 @@ struct Report {
   double distance = 0;                ///< estimated nats per observation to the limit; NaN when it cannot be estimated
   double rate = 0;                    ///< factor by which an iteration shrinks that distance
   std::vector<double> trace = {};     ///< objective of the start and after every iteration
-  std::vector<double> restarts = {};  ///< objective of every restart as far as it was taken, best first
+  std::vector<double> restarts = {};  ///< objective of every restart as far as it was taken: the returned one first,
+                                      ///< finished before short, regular before spurious, then by objective
   Index best_reached = 0;             ///< how many restarts reached the best regular optimum
   std::vector<Event> events = {};
 };

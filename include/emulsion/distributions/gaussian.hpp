@@ -386,7 +386,7 @@ class BasicGaussian {
   }
 
   /// The same distribution, kept in the coordinates of another frame.
-  BasicGaussian in(const std::shared_ptr<const Frame>& frame) const {
+  [[gnu::cold]] BasicGaussian in(const std::shared_ptr<const Frame>& frame) const {
     BasicGaussian result = *this;
     result.frame_ = frame;
     for (Index i = 0; i < dimension(); ++i) {
@@ -399,7 +399,7 @@ class BasicGaussian {
   }
 
   /// Moves components into one common frame.
-  static void share_frame(std::vector<BasicGaussian>& all) {
+  [[gnu::cold]] static void share_frame(std::vector<BasicGaussian>& all) {
     const bool shared =
         std::all_of(all.begin(), all.end(), [&](const auto& g) { return g.frame_ == all.front().frame_; });
     if (shared) return;

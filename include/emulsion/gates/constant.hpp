@@ -54,11 +54,18 @@ class ConstantGate {
 
   template <class Data>
   void score(const Data&, Scratch&, Scores scores) const {
-    for (Index k = 0; k < size(); ++k) scores.col(k).array() += std::log(weights_(k));
+    for (Index k = 0; k < size(); ++k) {
+      const double score = std::log(weights_(k));
+      double* column = scores.data() + k * scores.outerStride();
+      for (Index i = 0; i < scores.rows(); ++i) column[i] += score;
+    }
   }
   template <class Data>
   void accumulate(const Data&, const Responsibilities& r, Scratch&, Statistics& s) const {
-    for (Index k = 0; k < size(); ++k) s.counts(k) += r.col(k).sum();
+    for (Index k = 0; k < size(); ++k) {
+      const double* column = r.data() + k * r.outerStride();
+      for (Index i = 0; i < r.rows(); ++i) s.counts(k) += column[i];
+    }
   }
   void maximize(const Statistics& s, ConstantGate& next) const {
     const double total = s.counts.sum();

@@ -26,28 +26,37 @@ struct Soft {
   template <class Weight, class Row>
   static double normalise(Scores scores, const Weight& weight, const Row& row) {
     constexpr Index strip = 64;
-    using Strip = Eigen::Array<double, Eigen::Dynamic, 1, 0, strip, 1>;
     constexpr double nothing = -std::numeric_limits<double>::infinity();
-    double total = 0;
+    using Strip = Eigen::Array<double, Eigen::Dynamic, 1, 0, strip, 1>;
+    double total = 0, largest[strip], factor[strip];
     for (Index i0 = 0; i0 < scores.rows(); i0 += strip) {
       const Index n = std::min(strip, scores.rows() - i0);
-      Strip largest = scores.col(0).segment(i0, n).array();
-      for (Index k = 1; k < scores.cols(); ++k) largest = largest.max(scores.col(k).segment(i0, n).array());
-      Strip sum = Strip::Zero(n);
       for (Index k = 0; k < scores.cols(); ++k) {
-        auto s = scores.col(k).segment(i0, n).array();
-        s -= (largest == nothing).select(0.0, largest);
-        s = (s < -700.0).select(0.0, s.exp());
-        sum += s;
+        const double* s = &scores(i0, k);
+        for (Index i = 0; i < n; ++i) largest[i] = k > 0 && !(s[i] > largest[i]) ? largest[i] : s[i];
+      }
+      for (Index i = 0; i < n; ++i) factor[i] = 0;
+      for (Index k = 0; k < scores.cols(); ++k) {
+        double* s = &scores(i0, k);
+        for (Index i = 0; i < n; ++i) s[i] -= largest[i] == nothing ? 0.0 : largest[i];
+        Eigen::Map<Strip> power(s, n);
+        power = power.exp();
+        for (Index i = 0; i < n; ++i) {
+          s[i] = s[i] < 1e-300 ? 0.0 : s[i];  // the vectorised exp(-inf) is not zero
+          factor[i] += s[i];
+        }
       }
       for (Index i = 0; i < n; ++i) {
         const double w = weight(i0 + i);
-        const double normaliser = largest(i) == nothing ? nothing : largest(i) + std::log(sum(i));
+        const double normaliser = largest[i] == nothing ? nothing : largest[i] + std::log(factor[i]);
         row(i0 + i, normaliser);
         if (w != 0) total += w * normaliser;
-        sum(i) = largest(i) == nothing ? 0.0 : w / sum(i);
+        factor[i] = largest[i] == nothing ? 0.0 : w / factor[i];
       }
-      for (Index k = 0; k < scores.cols(); ++k) scores.col(k).segment(i0, n).array() *= sum;
+      for (Index k = 0; k < scores.cols(); ++k) {
+        double* s = &scores(i0, k);
+        for (Index i = 0; i < n; ++i) s[i] *= factor[i];
+      }
     }
     return total;
   }

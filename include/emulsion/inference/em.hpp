@@ -56,7 +56,8 @@ inline void check(const EmOptions& options) {
   require(options.block >= 0, "the block size must not be negative, got ", options.block);
 }
 
-/// One fit in progress: the loop of em() with its storage, so that nothing is allocated in an iteration.
+/// One fit in progress: the loop of em() with its storage, so that nothing is allocated in an iteration. (Functions off
+/// the loop are marked cold: optimised for size, they compile in less time.)
 template <class M, class D, class EStep, class Reduce>
 class EmRun {
  public:
@@ -172,7 +173,7 @@ class EmRun {
     return true;
   }
 
-  void reseed(Index k) {
+  [[gnu::cold]] void reseed(Index k) {
     if (static_cast<Index>(reseeds_.size()) < next_.size()) reseeds_.resize(static_cast<std::size_t>(next_.size()), 0);
     int& count = reseeds_[static_cast<std::size_t>(k)];
     if (++count > 2) return;
@@ -189,7 +190,7 @@ class EmRun {
               sentence({"component ", k, " was placed anew"})});
   }
 
-  void drop(Index k) {
+  [[gnu::cold]] void drop(Index k) {
     next_.drop(k);
     log_.add({EventKind::dropped, report_.iterations, k, -1, static_cast<double>(next_.size()),
               sentence({"component ", k, " was removed; ", next_.size(), " are left"})});
@@ -199,7 +200,7 @@ class EmRun {
     restart();
   }
 
-  void restart() {
+  [[gnu::cold]] void restart() {
     renewed_ = true;
     squarem_.forget();
     convergence_.restart();
@@ -209,14 +210,14 @@ class EmRun {
     report_.status = status;
     return false;
   }
-  bool fell(double objective) {
+  [[gnu::cold]] bool fell(double objective) {
     log_.add(
         {EventKind::fell, report_.iterations, -1, -1, objective,
          sentence({"the objective fell from ", report_.objective, " to ", objective, "; the model before is kept"})});
     std::swap(now_, before_);
     return end(Status::objective_fell);
   }
-  bool fail(double objective) {
+  [[gnu::cold]] bool fail(double objective) {
     log_.add({EventKind::not_finite, report_.iterations, -1, -1, objective,
               sentence({"the objective was ", objective, " at iteration ", report_.iterations,
                         "; the model before it is kept"})});
@@ -224,7 +225,7 @@ class EmRun {
     else report_.objective = -std::numeric_limits<double>::infinity();
     return end(Status::failed);
   }
-  void finish() {
+  [[gnu::cold]] void finish() {
     for (Index k = 0; k < now_.size(); ++k) {
       const Index count = now_.at_bound(k);
       if (count == 0) continue;

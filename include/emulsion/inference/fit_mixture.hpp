@@ -44,22 +44,20 @@ class MultiStart {
   }
 
   Fit<Model> operator()() {
-    std::vector<Run> runs;
-    for (Index r = 0; r < restarts_ && (r == 0 || !options_.stop.stop_requested()); ++r) runs.push_back(short_fit(r));
-    rank(runs);
+    for (Index r = 0; r < restarts_ && (r == 0 || !options_.stop.stop_requested()); ++r) short_fit(r);
+    rank();
     // Finish from the top until enough regular fits are complete.
-    const auto wanted = std::max<std::size_t>(3, runs.size() / 6);
+    const auto wanted = std::max<std::size_t>(3, runs_.size() / 6);
     std::size_t regular = 0;
-    for (std::size_t r = 0; r < runs.size(); ++r) {
+    for (std::size_t r = 0; r < runs_.size(); ++r) {
       if (r > 0 && (regular >= wanted || r >= 3 * wanted || options_.stop.stop_requested())) break;
-      finish(runs[r]);
-      regular += runs[r].regular() ? 1 : 0;
-      if (runs[r].fit.report.status == Status::stopped) break;
+      Run& run = runs_[order_[r]];
+      finish(run);
+      regular += regular_fit(run) ? 1 : 0;
+      if (run.fit.report.status == Status::stopped) break;
     }
-    double highest = runs.front().objective();
-    for (const Run& run : runs) highest = std::max(highest, run.objective());
-    rank(runs);
-    return result(runs, highest);
+    rank();
+    return result();
   }
 
  private:
@@ -67,14 +65,13 @@ class MultiStart {
 
   struct Run {
     Fit<Model> fit;
-    Index number = 0;
-    double regularity = 0, least = 0;
+    double regularity = 0;
     bool finished = false;
-    bool regular() const { return regularity >= least; }
     double objective() const { return fit.report.objective; }
   };
+  bool regular_fit(const Run& run) const { return run.regularity >= options_.regular; }
 
-  Run short_fit(Index r) {
+  [[gnu::cold]] void short_fit(Index r) {
     Rng rng = rng_.fork(static_cast<std::uint64_t>(r));
     const D part = data_.size() > sample_ ? data_.gather(draw_indices(data_, sample_, rng)) : data_;
     SeedOptions seeding{.start = options_.start,
@@ -86,12 +83,12 @@ class MultiStart {
     short_options.progress = {};
     short_options.max_iterations = std::min(short_run, options_.max_iterations);
     short_options.tolerance = std::max(options_.tolerance, 1e-6);
-    Run run{em(emulsion::seed(prototype_, options_.components, part, rng, seeding), part, short_options), r};
+    Run run{em(emulsion::seed(prototype_, options_.components, part, rng, seeding), part, short_options)};
     const double share = static_cast<double>(part.size()) / static_cast<double>(data_.size());
     passes_ += share * static_cast<double>(run.fit.report.e_steps + 1);
     if (part.size() < data_.size()) run.fit.report.objective *= data_.total_weight() / part.total_weight();
-    judge(run);
-    return run;
+    run.regularity = run.fit.model.regularity(options_.regular);
+    runs_.push_back(std::move(run));
   }
 
   /// Starts of several kinds: no kind finds the best optimum of every data set.
@@ -106,16 +103,9 @@ class MultiStart {
   }
 
   void finish(Run& run) {
-    EmOptions options = em_options();
-    options.max_iterations = std::max<Index>(0, options_.max_iterations);
-    run.fit = em(std::move(run.fit.model), data_, options);
+    run.fit = em(std::move(run.fit.model), data_, em_options());
     passes_ += static_cast<double>(run.fit.report.e_steps);
     run.finished = true;
-    judge(run);
-  }
-
-  void judge(Run& run) const {
-    run.least = options_.regular;
     run.regularity = run.fit.model.regularity(options_.regular);
   }
 
@@ -131,36 +121,45 @@ class MultiStart {
   }
 
   /// Regular fits first, then by objective: spurious optima can always be higher than the best regular one.
-  static void rank(std::vector<Run>& runs) {
-    std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) {
-      if (a.finished != b.finished) return a.finished;
-      if (a.regular() != b.regular()) return a.regular();
-      return a.objective() != b.objective() ? a.objective() > b.objective() : a.number < b.number;
-    });
+  bool before(const Run& a, const Run& b) const {
+    if (a.finished != b.finished) return a.finished;
+    if (regular_fit(a) != regular_fit(b)) return regular_fit(a);
+    return a.objective() > b.objective();
+  }
+  void rank() {
+    order_.clear();
+    for (std::size_t r = 0; r < runs_.size(); ++r) {  // insertion: few, and equal ones stay in order
+      order_.push_back(r);
+      for (std::size_t i = r; i > 0 && before(runs_[order_[i]], runs_[order_[i - 1]]); --i)
+        std::swap(order_[i], order_[i - 1]);
+    }
   }
 
-  Fit<Model> result(std::vector<Run>& runs, double highest) {
-    Run& best = runs.front();
+  [[gnu::cold]] Fit<Model> result() {
+    Run& best = runs_[order_.front()];
     Report& report = best.fit.report;
-    for (const Run& run : runs) {
+    const double same = 1e-6 * data_.total_weight();
+    double highest = best.objective();
+    for (const std::size_t r : order_) {
+      const Run& run = runs_[r];
       report.restarts.push_back(run.objective());
-      const double same = 1e-6 * data_.total_weight();
-      report.best_reached += run.regular() == best.regular() && run.objective() >= best.objective() - same ? 1 : 0;
+      report.best_reached +=
+          regular_fit(run) == regular_fit(best) && run.objective() >= best.objective() - same ? 1 : 0;
+      highest = std::max(highest, run.objective());
     }
-    std::sort(report.restarts.begin(), report.restarts.end(), std::greater<>());
     report.e_steps = static_cast<Index>(std::llround(passes_));
     EventLog log;
     if constexpr (requires { best.fit.model.inspect(data_, log); }) best.fit.model.inspect(data_, log);
-    if (!best.regular()) {
+    if (!regular_fit(best)) {
       log.add({EventKind::spurious, 0, narrowest(best), -1, best.regularity,
                sentence({"every restart ended with a component on a few near-equal observations (smallest relative ",
                          "eigenvalue ", best.regularity, ")"})});
-    } else if (highest > best.objective() + 1e-6 * data_.total_weight()) {
+    } else if (highest > best.objective() + same) {
       log.add({EventKind::spurious, 0, -1, -1, highest,
                sentence({"a higher objective, ", highest,
                          ", was found with a component on a few near-equal observations, and left aside"})});
     }
-    log.events().insert(log.events().end(), report.events.begin(), report.events.end());
+    for (const Event& event : report.events) log.add(event);
     report.events = std::move(log.events());
     return std::move(best.fit);
   }
@@ -178,6 +177,8 @@ class MultiStart {
   Rng rng_;
   Index sample_ = 0, restarts_ = 0;
   double passes_ = 0;
+  std::vector<Run> runs_;
+  std::vector<std::size_t> order_;  // of runs_, best first
 };
 
 /// Fits a mixture of `options.components` members of the prototype's family, with constant weights, by EM from several

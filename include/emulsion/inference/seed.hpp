@@ -35,7 +35,7 @@ struct SeedOptions {
 
 /// Throws InvalidArgument unless the start fits K components and the data.
 template <class D>
-void check(const SeedOptions& options, Index components, const D& x) {
+[[gnu::cold]] void check(const SeedOptions& options, Index components, const D& x) {
   const auto& means = options.means;
   const auto& r = options.responsibilities;
   if (options.start == Start::means) {
