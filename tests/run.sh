@@ -3,7 +3,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 build=build/release
+jobs=$(getconf _NPROCESSORS_ONLN)
 sh cmake/setup.sh build catch2 json
-[ -f "$build/CMakeCache.txt" ] || cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DEMULSION_BUILD_TESTS=ON -DEMULSION_BUILD_EXAMPLES=ON -DEMULSION_WARNINGS_AS_ERRORS=ON
-cmake --build "$build" --parallel "$(nproc)"
-ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" "$@"
+sh cmake/configure.sh "$build" -DCMAKE_BUILD_TYPE=Release -DEMULSION_BUILD_TESTS=ON -DEMULSION_BUILD_EXAMPLES=ON \
+  -DEMULSION_WARNINGS_AS_ERRORS=ON
+cmake --build "$build" --parallel "$jobs"
+ctest --test-dir "$build" --output-on-failure --parallel "$jobs" "$@"

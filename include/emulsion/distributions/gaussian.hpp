@@ -247,24 +247,37 @@ class BasicGaussian {
     return {0, Eigen::VectorXd::Zero(dimension()), Eigen::MatrixXd::Zero(factor_.rows(), factor_.cols())};
   }
 
-  /// Adds the block with weights w (b): sums about the current mean, then one merge.
+  /// Adds the block with weights w (b): sums about the current mean, then one merge. Where that mean is so far from the
+  /// block's that the difference of the sums would lose digits, once more about the block's own.
   void accumulate(Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
     const Index d = dimension();
     const bool diagonal = is_diagonal(structure_);
-    const double weight = moments_about(block, location_.data(), w.data(), diagonal);
-    if (!(weight > 0)) return;
-    for (Index j = 0; j < d; ++j) block.first(j) /= weight;
-    for (Index c = 0; c < d; ++c) {
-      const double shift = weight * block.first(c);
-      if (diagonal) block.second(c, 0) -= shift * block.first(c);
-      for (Index r = c; r < d && !diagonal; ++r) block.second(r, c) -= shift * block.first(r);
+    block.reference = location_;
+    for (int pass = 0; pass < 2; ++pass) {
+      const double weight = moments_about(block, block.reference.data(), w.data(), diagonal);
+      if (!(weight > 0)) return;
+      bool lossy = false;
+      for (Index c = 0; c < d; ++c) {
+        block.first(c) /= weight;
+        const double shift = weight * block.first(c) * block.first(c);
+        const double& square = block.second(c, diagonal ? 0 : c);
+        lossy = lossy || shift > 0.9999 * square;
+      }
+      if (lossy && pass == 0) {
+        for (Index c = 0; c < d; ++c) block.reference(c) += block.first(c);
+        continue;
+      }
+      for (Index c = 0; c < d; ++c) {
+        const double shift = weight * block.first(c);
+        if (diagonal) block.second(c, 0) -= shift * block.first(c);
+        for (Index r = c; r < d && !diagonal; ++r) block.second(r, c) -= shift * block.first(r);
+        double& square = block.second(c, diagonal ? 0 : c);
+        square = std::max(square, 0.0);
+      }
+      for (Index c = 0; c < d; ++c) block.first(c) += block.reference(c);
+      s.merge(weight, block.first, block.second);
+      return;
     }
-    for (Index j = 0; j < d; ++j) {
-      double& square = block.second(j, diagonal ? 0 : j);
-      square = std::max(square, 0.0);
-      block.first(j) += location_(j);
-    }
-    s.merge(weight, block.first, block.second);
   }
 
   /// Mean and covariance of the weighted observations, the covariance under the floor; the old parameters where there
@@ -421,16 +434,27 @@ class BasicGaussian {
   // --- the quality of a fit ---------------------------------------------------------------------------------------------
 
   /// The smallest eigenvalue of any component's covariance relative to the pooled within-covariance W = sum w_k S_k:
-  /// near zero for a spurious optimum, in which a component sits on a few near-equal points. `least`: exact only below
-  /// it.
+  /// near zero for a spurious optimum, in which a component sits on a few near-equal points. A trace (1e-8) of the
+  /// covariance between the components is added to W, so that a fit in which all collapse is spurious too. `least`:
+  /// exact only below it.
   static double regularity(const std::vector<BasicGaussian>& all, const Eigen::VectorXd& weights, double least) {
     const Index d = all.front().dimension();
     const bool diagonal = is_diagonal(all.front().structure_);
     Eigen::MatrixXd pooled = Eigen::MatrixXd::Zero(d, diagonal ? 1 : d);
+    Eigen::VectorXd mean = Eigen::VectorXd::Zero(d);
     for (std::size_t k = 0; k < all.size(); ++k) {
       const double w = weights(static_cast<Index>(k));
+      for (Index j = 0; j < d; ++j) mean(j) += w * all[k].location_(j);
       if (!diagonal) add_square(all[k].factor_, w, pooled);
       for (Index j = 0; j < d && diagonal; ++j) pooled(j, 0) += w * all[k].factor_(j, 0) * all[k].factor_(j, 0);
+    }
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      const double w = 1e-8 * weights(static_cast<Index>(k));
+      for (Index j = 0; j < d; ++j) {
+        const double shift = w * (all[k].location_(j) - mean(j));
+        if (diagonal) pooled(j, 0) += shift * (all[k].location_(j) - mean(j));
+        for (Index i = j; i < d && !diagonal; ++i) pooled(i, j) += shift * (all[k].location_(i) - mean(i));
+      }
     }
     if (!diagonal && !cholesky(pooled)) return 0;
     Eigen::MatrixXd ratio(d, d), gram, vectors;

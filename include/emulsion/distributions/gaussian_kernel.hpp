@@ -21,7 +21,8 @@ struct PackedPoints {
 
   explicit PackedPoints(Index most = 0, Index d = 0, bool diagonal = false)
       : x(Buffer::Zero(up(most, strip), up(d, tile))), centred(x), weighted(x),
-        squares(Buffer::Zero(strip, up(d, tile))), first(Eigen::VectorXd::Zero(up(d, tile))),
+        squares(Buffer::Zero(strip, up(d, tile))), reference(Eigen::VectorXd::Zero(d)),
+        first(Eigen::VectorXd::Zero(up(d, tile))),
         second(Eigen::MatrixXd::Zero(up(d, tile), diagonal ? 1 : up(d, tile))) {}
 
   static Index up(Index value, Index multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -46,7 +47,8 @@ struct PackedPoints {
   Index size = 0, rows = 0, dimension = 0;
   Buffer x, centred, weighted;  // rows x dimension
   Buffer squares;               // one strip, centred
-  Eigen::VectorXd first;        // sums of w y, about the component's location
+  Eigen::VectorXd reference;    // the point about which the sums below are taken
+  Eigen::VectorXd first;        // sums of w y
   Eigen::MatrixXd second;       // sums of w y y', lower triangle or diagonal
 };
 

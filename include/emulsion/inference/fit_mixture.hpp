@@ -52,11 +52,13 @@ class MultiStart {
     for (std::size_t r = 0; r < runs_.size(); ++r) {
       if (r > 0 && (regular >= wanted || r >= 3 * wanted || options_.stop.stop_requested())) break;
       Run& run = runs_[order_[r]];
-      finish(run);
+      finish(run, std::max(options_.tolerance, 1e-6));
       regular += regular_fit(run) ? 1 : 0;
       if (run.fit.report.status == Status::stopped) break;
     }
     rank();
+    Run& best = runs_[order_.front()];
+    if (best.fit.report.status != Status::stopped) finish(best, options_.tolerance);
     return result();
   }
 
@@ -102,9 +104,18 @@ class MultiStart {
     }
   }
 
-  void finish(Run& run) {
-    run.fit = em(std::move(run.fit.model), data_, em_options());
-    passes_ += static_cast<double>(run.fit.report.e_steps);
+  /// Goes on with a run on all observations.
+  void finish(Run& run, double tolerance) {
+    EmOptions options = em_options();
+    options.tolerance = tolerance;
+    const Report before = run.finished ? std::move(run.fit.report) : Report{};
+    options.max_iterations -= std::min(before.iterations, options.max_iterations);
+    run.fit = em(std::move(run.fit.model), data_, options);
+    Report& report = run.fit.report;
+    passes_ += static_cast<double>(report.e_steps);
+    report.iterations += before.iterations;
+    if (!before.trace.empty()) report.trace.insert(report.trace.begin(), before.trace.begin(), before.trace.end() - 1);
+    report.events.insert(report.events.begin(), before.events.begin(), before.events.end());
     run.finished = true;
     run.regularity = run.fit.model.regularity(options_.regular);
   }

@@ -1,0 +1,220 @@
+// Clusters the observations in a CSV file by a Gaussian mixture: a summary, responsibilities, a picture.
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <limits>
+#include <map>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "emulsion/data/csv.hpp"
+#include "emulsion/gaussian_mixture.hpp"
+#include "mixture_plot.hpp"
+#include "mixture_summary.hpp"
+
+#ifndef EMULSION_EXAMPLE_DATA
+#define EMULSION_EXAMPLE_DATA "examples/data"
+#endif
+
+using namespace emulsion;
+
+constexpr std::string_view help =
+    R"(Clusters the observations in a CSV file (one per line) by a mixture of normal distributions.
+
+  --data FILE           the data; default: eruptions of the geyser Old Faithful
+  --columns a,b,...     the variables, by name or number from 1; default: all but the label
+  --label COLUMN        true classes, only to compare the clusters with (adjusted Rand index)
+  --components K        the number of clusters
+  --max-components K    or choose 1 to K of them by BIC; default: 9
+  --covariance WHICH    full, diagonal, spherical or tied (one full matrix for all); default: full with --components,
+                        otherwise the best of the four by BIC (of one variable: of full and tied)
+  --seed S              of the random starts; default 0. The same seed gives the same result on any number of threads
+  --restarts R          random starts of each fit; default: by the size of the data
+  --threads T           default 1
+  --output FILE.csv     write for each observation its cluster, `label`, and its probability in each, `component_0`, ...
+  --plot FILE.svg       draw data, clusters and density
+  --json                print one JSON object instead of the tables
+  --help                print this
+
+Components are numbered from 0. Examples:
+
+  cluster --plot faithful.svg
+  cluster --data iris.csv --label Species --components 3 --json
+  cluster --data iris.csv --columns Sepal.Length,Petal.Width --covariance tied --max-components 5 --output clusters.csv
+
+Exit code: 0 done, 1 the data cannot be read or fitted, 2 a wrong command line or a file that cannot be written.
+)";
+
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// --- the command line ---------------------------------------------------------------------------------------------------
+
+using Arguments = std::map<std::string, std::string, std::less<>>;
+
+Arguments parse(int argc, char** argv) {
+  const std::map<std::string_view, std::string_view> known = {
+      {"--data", "FILE"},       {"--columns", "a,b,..."},  {"--label", "COLUMN"},
+      {"--components", "K"},    {"--max-components", "K"}, {"--covariance", "full|diagonal|spherical|tied"},
+      {"--seed", "S"},          {"--restarts", "R"},       {"--threads", "T"},
+      {"--output", "FILE.csv"}, {"--plot", "FILE.svg"},    {"--json", ""},
+      {"--help", ""},
+  };
+  Arguments given;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    const auto option = known.find(name);
+    if (option == known.end()) throw UsageError("unknown option '" + name + "'; --help lists all");
+    std::string value;
+    if (!option->second.empty()) {
+      if (i + 1 < argc && !std::string_view(argv[i + 1]).starts_with("--")) value = argv[++i];
+      if (value.empty()) throw UsageError((name + " needs a value: ").append(name).append(" ").append(option->second));
+    }
+    if (!given.emplace(name, value).second) throw UsageError(name + " is given twice");
+  }
+  if (given.contains("--components") && given.contains("--max-components")) {
+    throw UsageError("--components fixes the number, --max-components chooses it: give one of them");
+  }
+  return given;
+}
+
+std::string value_or(const Arguments& given, std::string_view name, const std::string& otherwise) {
+  const auto option = given.find(name);
+  return option == given.end() ? otherwise : option->second;
+}
+
+template <class Integer>
+Integer value_or(const Arguments& given, std::string_view name, Integer otherwise, Integer least, Integer most) {
+  const auto option = given.find(name);
+  if (option == given.end()) return otherwise;
+  const std::string& text = option->second;
+  Integer value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (end == text.data() + text.size() && error == std::errc() && value >= least && value <= most) return value;
+  throw UsageError(std::string(name) + " needs a whole number from " + std::to_string(least) + " to " +
+                   std::to_string(most) + ", got '" + text + "'");
+}
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0, end = 0; end < list.size() && !list.empty(); begin = end + 1) {
+    end = std::min(list.find(',', begin), list.size());
+    parts.push_back(list.substr(begin, end - begin));
+    if (parts.back().empty()) throw UsageError("--columns has an empty name in '" + list + "'");
+  }
+  return parts;
+}
+
+constexpr Covariance all_covariances[] = {Covariance::full, Covariance::diagonal, Covariance::spherical,
+                                          Covariance::tied};
+
+std::vector<Covariance> covariances(const Arguments& given) {
+  const std::string name = value_or(given, "--covariance", "");
+  std::vector<Covariance> chosen;
+  for (const Covariance covariance : all_covariances) {
+    if (name.empty() || name == to_string(covariance)) chosen.push_back(covariance);
+  }
+  if (chosen.empty()) throw UsageError("--covariance is full, diagonal, spherical or tied, not '" + name + "'");
+  return chosen;
+}
+
+/// Before any work: can the file be written, and is it not the data?
+void require_writable(const std::string& path, const std::string& data) {
+  if (path.empty()) return;
+  std::error_code error;
+  if (std::filesystem::equivalent(path, data, error)) throw UsageError("'" + path + "' would overwrite the data");
+  const bool is_new = !std::filesystem::exists(path, error);
+  if (!std::ofstream(path, std::ios::app)) throw UsageError("cannot write to '" + path + "'");
+  if (is_new) std::filesystem::remove(path, error);
+}
+
+// --- the work -----------------------------------------------------------------------------------------------------------
+
+summary::Clustering fit(const Arguments& given, const std::string& path) {
+  const CsvOptions csv{.columns = split(value_or(given, "--columns", "")), .label = value_or(given, "--label", "")};
+  const Index most = 1'000'000;
+  GaussianMixtureOptions options;
+  options.components = value_or<Index>(given, "--components", 0, 1, most);
+  options.restarts = value_or<Index>(given, "--restarts", options.restarts, 1, most);
+  options.seed = value_or<std::uint64_t>(given, "--seed", 0, 0, std::numeric_limits<std::uint64_t>::max());
+  options.threads = value_or<int>(given, "--threads", 1, 1, 4096);
+  SelectionOptions selection{.covariances = covariances(given)};
+  selection.components.to = value_or<Index>(given, "--max-components", 9, 1, most);
+  require_writable(value_or(given, "--output", ""), path);
+  require_writable(value_or(given, "--plot", ""), path);
+
+  CsvTable data = read_csv(path, csv);
+  const auto& x = data.matrix();
+  require(options.components <= x.cols(), text::counted(options.components, "component"),
+          " need at least as many observations, and '", path, "' has ", x.cols());
+  if (options.components > 0) {
+    options.covariance = selection.covariances.front();
+    auto fitted = fit_gaussian_mixture(x, options);
+    Labels labels = fitted.model.classify(x);
+    return {std::move(data), std::move(fitted), {}, std::move(labels)};
+  }
+  if (x.rows() == 1 && !given.contains("--covariance")) selection.covariances = {Covariance::full, Covariance::tied};
+  selection.fit = options;
+  auto chosen = select_gaussian_mixture(x, selection);
+  Labels labels = chosen.fit.model.classify(x);
+  return {std::move(data), std::move(chosen.fit), std::move(chosen.table), std::move(labels)};
+}
+
+void write_responsibilities(const summary::Clustering& result, const std::string& path) {
+  const Eigen::MatrixXd r = result.fit.model.responsibilities(result.data.matrix());
+  std::ofstream file(path, std::ios::binary);
+  file << "label";
+  for (Index k = 0; k < r.cols(); ++k) file << ",component_" << k;
+  for (Index i = 0; i < r.rows(); ++i) {
+    file << '\n' << result.labels(i);
+    for (Index k = 0; k < r.cols(); ++k) file << ',' << text::shortest(r(i, k));
+  }
+  file << '\n';
+  file.close();
+  if (!file) throw UsageError("cannot write to '" + path + "'");
+}
+
+void draw(const summary::Clustering& result, const std::string& data, const std::string& path) {
+  const GaussianMixture& model = result.fit.model;
+  const Eigen::MatrixXd& x = result.data.matrix();
+  const std::string title = "Gaussian mixture of " + std::filesystem::path(data).filename().string();
+  const std::string subtitle = summary::in_words(result) + "; " + text::counted(x.cols(), "observation") +
+                               ", log-likelihood " + text::decimal(model.log_likelihood(x), 2);
+  const auto figure = plot::mixture_figure(model, x, result.labels, result.data.names(), title, subtitle);
+  if (!figure.save(path)) throw UsageError("cannot write to '" + path + "'");
+}
+
+int cluster(int argc, char** argv) {
+  const Arguments given = parse(argc, argv);
+  if (given.contains("--help")) return std::cout << help << std::flush ? 0 : 1;
+  const std::string path = value_or(given, "--data", EMULSION_EXAMPLE_DATA "/faithful.csv");
+  const std::string output = value_or(given, "--output", ""), picture = value_or(given, "--plot", "");
+  if (!output.empty() && output == picture) throw UsageError("--output and --plot name the same file");
+  const summary::Clustering result = fit(given, path);
+  if (given.contains("--json")) std::printf("%s", summary::json(result).c_str());
+  else summary::print_summary(result, path);
+  if (std::fflush(stdout) != 0) throw UsageError("cannot write to the standard output");
+  if (!output.empty()) write_responsibilities(result, output);
+  if (!picture.empty()) draw(result, path, picture);
+  return 0;
+}
+
+int main(int argc, char** argv) {
+  try {
+    return cluster(argc, argv);
+  } catch (const UsageError& error) {
+    std::cerr << "cluster: " << error.what() << '\n';
+    return 2;
+  } catch (const std::exception& error) {
+    const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
+    std::cerr << "cluster: " << (memory ? "not enough memory" : error.what()) << '\n';
+  }
+  return 1;
+}

@@ -1,0 +1,214 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "emulsion/data/csv.hpp"
+#include "emulsion/gaussian_mixture.hpp"
+#include "emulsion/inference/criteria.hpp"
+#include "emulsion/metrics/adjusted_rand.hpp"
+#include "text.hpp"
+
+/// What was fitted to the data of a file, as tables for a statistician or as JSON.
+namespace summary {
+
+using namespace emulsion;
+
+struct Clustering {
+  CsvTable data;
+  Fit<GaussianMixture> fit;
+  std::vector<Candidate> table = {};  // of all fits, where one of them was chosen
+  Labels labels = {};                 // the most probable component of each observation
+
+  Covariance covariance() const { return fit.model[0].structure(); }
+  const std::string& name(Index j) const { return data.names()[static_cast<std::size_t>(j)]; }
+};
+
+// --- tables -------------------------------------------------------------------------------------------------------------
+
+inline Index characters(std::string_view words) {
+  return std::count_if(words.begin(), words.end(), [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+/// Digits that show a difference of a thousandth of `scale` in `value`; four at least.
+inline int digits(double value, double scale) {
+  const double excess = std::log10(std::abs(value) / scale);
+  return excess > 0 ? std::min(17, 4 + static_cast<int>(excess)) : 4;
+}
+
+/// Weights, sizes, means, standard deviations and, where they are few, correlations: a column for each component, eight
+/// side by side.
+inline void print_components(const Clustering& result) {
+  const GaussianMixture& model = result.fit.model;
+  const Index d = model.dimension(), size = model.size();
+  std::vector<Eigen::MatrixXd> factors;
+  Eigen::MatrixXd means(d, size), deviations(d, size);
+  for (Index k = 0; k < size; ++k) {
+    factors.push_back(model[k].factor());
+    means.col(k) = model[k].mean();
+    for (Index j = 0; j < d; ++j) deviations(j, k) = factors.back().row(j).stableNorm();
+  }
+  const auto correlation = [&](Index i, Index j, Index k) {
+    const Eigen::MatrixXd& l = factors[static_cast<std::size_t>(k)];
+    return (l.row(i) / deviations(i, k)).dot(l.row(j) / deviations(j, k));
+  };
+  std::vector<std::string> names;
+  Index longest = 9;
+  for (Index j = 0; j < d; ++j) {
+    names.push_back(text::shortened(text::clean(result.name(j)), 18));
+    longest = std::max(longest, characters(names.back()));
+  }
+  const auto name = [&](Index j) { return "  " + names[static_cast<std::size_t>(j)]; };
+  const bool correlated = !is_diagonal(result.covariance()) && d > 1 && d <= 5;
+  const Index width = 5 + (correlated ? 2 * longest : std::max<Index>(longest, 17));
+  for (Index first = 0; first < size; first += 8) {
+    const auto row = [&](const std::string& head, const auto& cell) {
+      std::printf("%s%*s", head.c_str(), static_cast<int>(width - characters(head)), "");
+      for (Index k = first; k < std::min(size, first + 8); ++k) std::printf(" %11s", cell(k).c_str());
+      std::printf("\n");
+    };
+    std::printf("\n");
+    row("component", [](Index k) { return std::to_string(k); });
+    row("weight", [&](Index k) { return text::fixed(model.weights()(k), 4); });
+    row("size", [&](Index k) { return std::to_string((result.labels.array() == k).count()); });
+    std::printf("mean\n");
+    for (Index j = 0; j < d; ++j) {
+      row(name(j), [&](Index k) { return text::significant(means(j, k), digits(means(j, k), deviations(j, k))); });
+    }
+    std::printf("standard deviation\n");
+    for (Index j = 0; j < d; ++j) {
+      row(name(j), [&](Index k) { return text::significant(deviations(j, k), 4); });
+    }
+    if (!correlated) continue;
+    std::printf("correlation\n");
+    for (Index i = 0; i < d; ++i) {
+      for (Index j = i + 1; j < d; ++j) {
+        row(name(i) + "," + name(j).substr(1), [&](Index k) { return text::fixed(correlation(i, j, k), 3); });
+      }
+    }
+  }
+}
+
+/// The criterion of every fit: a line for each number of components, a column for each covariance.
+inline void print_selection(const Clustering& result) {
+  std::vector<Covariance> columns;
+  Index most = 0;
+  for (const Candidate& fit : result.table) {
+    if (std::find(columns.begin(), columns.end(), fit.covariance) == columns.end()) columns.push_back(fit.covariance);
+    most = std::max(most, fit.components);
+  }
+  std::printf("\nBIC (smaller is better)\n components");
+  for (const Covariance c : columns) std::printf(" %14s", std::string(to_string(c)).c_str());
+  bool spurious = false, unfinished = false;
+  for (Index size = 1; size <= most; ++size) {
+    std::printf("\n%11td", size);
+    for (const Candidate& fit : result.table) {
+      if (fit.components != size) continue;
+      const bool best = size == result.fit.model.size() && fit.covariance == result.covariance();
+      const bool converged = fit.status == Status::converged;
+      spurious = spurious || !fit.regular;
+      unfinished = unfinished || !converged;
+      std::printf(" %13.2f%c", fit.criterion, best ? '*' : !fit.regular ? '!' : converged ? ' ' : '?');
+    }
+  }
+  std::printf("\n* chosen%s%s\n", spurious ? "   ! a component on a few near-equal observations, left aside" : "",
+              unfinished ? "   ? not converged" : "");
+}
+
+inline std::string in_words(const Report& report) {
+  constexpr std::string_view sentences[] = {"converged",
+                                            "stopped at the iteration limit, before convergence",
+                                            "stopped where progress had become too slow to estimate what remains",
+                                            "stopped on request",
+                                            "stopped where the likelihood fell by more than rounding",
+                                            "failed: the likelihood was not finite"};
+  std::string result(sentences[static_cast<std::size_t>(report.status)]);
+  result += " after " + text::counted(report.iterations, "iteration");
+  if (report.restarts.size() > 1) {
+    result += "; " + std::to_string(report.best_reached) + " of " + std::to_string(report.restarts.size()) +
+              " random starts reached this optimum";
+  }
+  return result;
+}
+
+inline std::string in_words(const Clustering& result) {
+  return text::counted(result.fit.model.size(), "component") + ", " + std::string(to_string(result.covariance())) +
+         " covariance" + (result.table.empty() ? "" : ", chosen by BIC");
+}
+
+inline void print_summary(const Clustering& result, const std::string& path) {
+  const GaussianMixture& model = result.fit.model;
+  const Eigen::MatrixXd& x = result.data.matrix();
+  constexpr std::string_view mclust[] = {"VVV", "VVI", "VII", "EEE"};
+  std::printf("Gaussian mixture of %s\n%s (mclust %s)\n", text::clean(path).c_str(), in_words(result).c_str(),
+              std::string(mclust[static_cast<std::size_t>(result.covariance())]).c_str());
+  if (!result.table.empty()) print_selection(result);
+  std::printf("\n%10s %10s %15s %6s %12s %12s\n", "n", "dimension", "log-likelihood", "df", "BIC", "ICL");
+  std::printf("%10td %10td %15.4f %6td %12.4f %12.4f\n", x.cols(), x.rows(), model.log_likelihood(x),
+              model.free_parameters(), bic(model, x), icl(model, x));
+  print_components(result);
+  std::printf("\nEM %s.\n", in_words(result.fit.report).c_str());
+  for (const Event& event : result.fit.report.events) {
+    std::printf("  %s: %s\n", std::string(to_string(event.kind)).c_str(), event.text.c_str());
+  }
+  if (result.data.labels().size() > 0) {
+    std::printf("Adjusted Rand index with the given labels: %.4f\n",
+                adjusted_rand_index(result.labels, result.data.labels()));
+  }
+}
+
+// --- JSON ---------------------------------------------------------------------------------------------------------------
+
+/// [item(0), item(1), ...]
+template <class Item>
+std::string json_list(Index size, const Item& item) {
+  std::string result;
+  for (Index i = 0; i < size; ++i) result += (i ? ", " : "") + item(i);
+  return "[" + result + "]";
+}
+
+inline std::string json_list(const Eigen::VectorXd& values) {
+  return json_list(values.size(), [&](Index i) { return text::shortest(values(i)); });
+}
+
+inline std::string json(const Clustering& result) {
+  using text::json_string;
+  const GaussianMixture& model = result.fit.model;
+  const Report& report = result.fit.report;
+  const Eigen::MatrixXd& x = result.data.matrix();
+  const Index size = model.size(), d = model.dimension();
+  std::string object = "{\n  \"components\": " + std::to_string(size);
+  const auto field = [&](std::string_view name, const std::string& value) {
+    object += ",\n  " + json_string(name) + ": " + value;
+  };
+  field("covariance", json_string(to_string(result.covariance())));
+  field("observations", std::to_string(x.cols()));
+  field("columns", json_list(d, [&](Index j) { return json_string(result.name(j)); }));
+  field("weights", json_list(model.weights()));
+  field("means", json_list(size, [&](Index k) { return json_list(model[k].mean()); }));
+  field("covariances", json_list(size, [&](Index k) {
+          const Eigen::MatrixXd s = model[k].covariance();
+          return json_list(d, [&](Index i) { return json_list(s.col(i)); });
+        }));
+  field("log_likelihood", text::shortest(model.log_likelihood(x)));
+  field("free_parameters", std::to_string(model.free_parameters()));
+  field("bic", text::shortest(bic(model, x)));
+  field("icl", text::shortest(icl(model, x)));
+  field("status", json_string(to_string(report.status)));
+  field("iterations", std::to_string(report.iterations));
+  const auto index = [](Index i) { return i < 0 ? std::string("null") : std::to_string(i); };
+  field("events", json_list(static_cast<Index>(report.events.size()), [&](Index i) {
+          const Event& event = report.events[static_cast<std::size_t>(i)];
+          return "{\"kind\": " + json_string(to_string(event.kind)) + ", \"component\": " + index(event.component) +
+                 ", \"dimension\": " + index(event.dimension) + ", \"text\": " + json_string(event.text) + "}";
+        }));
+  if (result.data.labels().size() > 0) {
+    field("adjusted_rand_index", text::shortest(adjusted_rand_index(result.labels, result.data.labels())));
+  }
+  return object + "\n}\n";
+}
+
+}  // namespace summary
