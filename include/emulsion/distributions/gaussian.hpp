@@ -7,58 +7,14 @@
 
 #include "emulsion/core/random.hpp"
 #include "emulsion/core/report.hpp"
+#include "emulsion/covariance/regularity.hpp"
 #include "emulsion/covariance/structure.hpp"
 #include "emulsion/data/frame.hpp"
 #include "emulsion/data/inspect.hpp"
 #include "emulsion/distributions/gaussian_kernel.hpp"
+#include "emulsion/distributions/gaussian_statistics.hpp"
 
 namespace emulsion {
-
-/// What a Gaussian learns: weight, mean and centred scatter sum w (x - mean)(x - mean)' (lower triangle; one column
-/// where the covariance is diagonal), in the coordinates of the frame. Merged pairwise (Chan, Golub and LeVeque, 1983).
-template <class Real = double>
-struct GaussianStatistics {
-  Real weight = 0;
-  Eigen::Matrix<Real, Eigen::Dynamic, 1> mean;
-  Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic> scatter;
-
-  GaussianStatistics& operator+=(const GaussianStatistics& other) {
-    merge(other.weight, other.mean, other.scatter);
-    return *this;
-  }
-  GaussianStatistics& operator*=(double c) {
-    weight *= c;
-    for (Index i = 0; i < scatter.size(); ++i) scatter.data()[i] *= c;
-    for (Index j = 0; j < mean.size() && weight == 0; ++j) mean(j) = 0;
-    return *this;
-  }
-  template <class Visitor>
-  void visit(Visitor&& visitor) {
-    visitor(weight), visitor(mean), visitor(scatter);
-  }
-
-  template <class Mean, class Scatter>
-  void merge(Real other_weight, const Mean& other_mean, const Scatter& other_scatter) {
-    if (!(other_weight > 0)) return;
-    const Real total = weight + other_weight;
-    const Real share = other_weight / total;
-    const Real between = weight * share;
-    const Index d = mean.size();
-    if (scatter.cols() == 1) {
-      for (Index j = 0; j < d; ++j) {
-        const double shift = other_mean(j) - mean(j);
-        scatter(j, 0) += other_scatter(j, 0) + between * shift * shift;
-      }
-    } else {
-      for (Index c = 0; c < d; ++c) {
-        const double shift = between * (other_mean(c) - mean(c));
-        for (Index r = c; r < d; ++r) scatter(r, c) += other_scatter(r, c) + shift * (other_mean(r) - mean(r));
-      }
-    }
-    for (Index j = 0; j < d; ++j) mean(j) += share * (other_mean(j) - mean(j));
-    weight = total;
-  }
-};
 
 /// Normal distribution on R^d,
 ///
@@ -205,6 +161,7 @@ class BasicGaussian {
   /// Mean and factor in the coordinates of the frame.
   const Eigen::VectorXd& location() const { return location_; }
   const Eigen::MatrixXd& scaled_factor() const { return factor_; }
+  const Eigen::MatrixXd& scaled_inverse() const { return inverse_; }
 
   // --- density --------------------------------------------------------------------------------------------------------
 
@@ -431,57 +388,9 @@ class BasicGaussian {
     for (BasicGaussian& g : all) g = g.in(common);
   }
 
-  // --- the quality of a fit ---------------------------------------------------------------------------------------------
-
-  /// The smallest eigenvalue of any component's covariance relative to the pooled within-covariance W = sum w_k S_k:
-  /// near zero for a spurious optimum, in which a component sits on a few near-equal points. A trace (1e-8) of the
-  /// covariance between the components is added to W, so that a fit in which all collapse is spurious too. `least`:
-  /// exact only below it.
+  /// See smallest_relative_eigenvalue(): near zero for a spurious optimum.
   static double regularity(const std::vector<BasicGaussian>& all, const Eigen::VectorXd& weights, double least) {
-    const Index d = all.front().dimension();
-    const bool diagonal = is_diagonal(all.front().structure_);
-    Eigen::MatrixXd pooled = Eigen::MatrixXd::Zero(d, diagonal ? 1 : d);
-    Eigen::VectorXd mean = Eigen::VectorXd::Zero(d);
-    for (std::size_t k = 0; k < all.size(); ++k) {
-      const double w = weights(static_cast<Index>(k));
-      for (Index j = 0; j < d; ++j) mean(j) += w * all[k].location_(j);
-      if (!diagonal) add_square(all[k].factor_, w, pooled);
-      for (Index j = 0; j < d && diagonal; ++j) pooled(j, 0) += w * all[k].factor_(j, 0) * all[k].factor_(j, 0);
-    }
-    for (std::size_t k = 0; k < all.size(); ++k) {
-      const double w = 1e-8 * weights(static_cast<Index>(k));
-      for (Index j = 0; j < d; ++j) {
-        const double shift = w * (all[k].location_(j) - mean(j));
-        if (diagonal) pooled(j, 0) += shift * (all[k].location_(j) - mean(j));
-        for (Index i = j; i < d && !diagonal; ++i) pooled(i, j) += shift * (all[k].location_(i) - mean(i));
-      }
-    }
-    if (!diagonal && !cholesky(pooled)) return 0;
-    Eigen::MatrixXd ratio(d, d), gram, vectors;
-    double smallest = 1;
-    for (std::size_t k = 0; k < all.size(); ++k) {
-      if (!(weights(static_cast<Index>(k)) > 0)) return 0;
-      for (Index j = 0; j < d && diagonal; ++j) {
-        smallest = std::min(smallest, all[k].factor_(j, 0) * all[k].factor_(j, 0) / pooled(j, 0));
-      }
-      if (diagonal) continue;
-      for (Index j = 0; j < d; ++j) {  // L_k^-1 L_W: its squared singular values are the reciprocal eigenvalues
-        for (Index i = 0; i < d; ++i) ratio(i, j) = 0;
-        for (Index m = j; m < d; ++m) {
-          for (Index i = m; i < d; ++i) ratio(i, j) += pooled(m, j) * all[k].inverse_(i, m);
-        }
-      }
-      if (sum_of_squares(ratio) * least < 1) continue;
-      gram = vectors = Eigen::MatrixXd::Zero(d, d);
-      for (Index i = 0; i < d; ++i) {
-        for (Index j = 0; j < d; ++j) {
-          for (Index m = 0; m < d; ++m) gram(i, j) += ratio(i, m) * ratio(j, m);
-        }
-      }
-      symmetric_eigen(gram, vectors);
-      for (Index j = 0; j < d; ++j) smallest = std::min(smallest, 1 / gram(j, j));
-    }
-    return smallest;
+    return smallest_relative_eigenvalue(all, weights, least);
   }
 
   static Index covariance_parameters(Covariance structure, Index d) {
