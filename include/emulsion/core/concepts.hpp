@@ -1,6 +1,7 @@
 #pragma once
 #include <Eigen/Core>
 #include <concepts>
+#include <functional>
 #include <type_traits>
 #include <utility>
 
@@ -72,6 +73,10 @@ concept Component = std::copyable<C> && Mergeable<typename C::Statistics> && Obs
   c.accumulate(block, w, s);           // s += sum_i w_i t(x_i)
   c.maximize(std::as_const(s), next);  // next = argmax; the old parameters where s is empty
 };
+
+/// Any E-step, erased: one call per block costs nothing, and the kernels are compiled once.
+template <class Data>
+using AnyEStep = std::function<double(const Data&, Scores)>;
 
 /// What a driver knows. EStep turns the scores of a block into responsibilities and returns log-normalisers.
 template <class M, class Data, class EStep>

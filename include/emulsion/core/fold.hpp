@@ -28,8 +28,7 @@ class Fold {
   }
 
   /// The statistics of all observations under the model's responsibilities; valid until the next pass.
-  template <class EStep>
-  Statistics& operator()(const M& model, const EStep& e_step) {
+  Statistics& operator()(const M& model, const AnyEStep<D>& e_step) {
     total_ *= 0.0;
     std::atomic<Index> next{0};
     std::atomic<Index> turn{0};

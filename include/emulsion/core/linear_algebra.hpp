@@ -94,6 +94,23 @@ void invert_lower(const Matrix& l, Matrix& inverse) {
   }
 }
 
+/// Whether x is the inverse of the lower triangular l but for rounding: |l x - 1| <= 1e-8 |l| |x|, element by element,
+/// which holds however ill-conditioned l is. Cost d^3 / 6.
+template <class Matrix>
+bool is_inverse_lower(const Matrix& l, const Matrix& x) {
+  for (Index j = 0; j < l.rows(); ++j) {
+    for (Index i = j; i < l.rows(); ++i) {
+      double residual = i == j ? -1 : 0, size = 0;
+      for (Index k = j; k <= i; ++k) {
+        residual += l(i, k) * x(k, j);
+        size += std::abs(l(i, k) * x(k, j));
+      }
+      if (!(std::abs(residual) <= 1e-8 * size)) return false;
+    }
+  }
+  return true;
+}
+
 /// Lower triangular L (m x m) with a positive diagonal and L L' = a a', for `a` of m x n and rank m <= n: the triangle
 /// of a = L Q, without forming a a', which would square the condition number. Modified Gram-Schmidt on the rows; its L
 /// is as accurate as Householder's, row by row (Bjorck, 1967). A pivot that rounding has wiped out is replaced by

@@ -24,6 +24,14 @@ struct Frame {
 
   Index dimension() const { return centre.size(); }
 
+  bool operator==(const Frame& other) const {
+    bool equal = dimension() == other.dimension();
+    for (Index j = 0; equal && j < dimension(); ++j) {
+      equal = centre(j) == other.centre(j) && scale(j) == other.scale(j) && spread(j) == other.spread(j);
+    }
+    return equal;
+  }
+
   /// log |dy / dx|: what a log density in y gains to be one in x.
   double log_jacobian() const {
     double sum = 0;
@@ -52,7 +60,7 @@ struct Location {
 
 /// From the observations with positive weight, at most `most` of them, evenly taken. Cost O(n).
 template <class D>
-Location robust_location(const D& x, Index dimension, std::vector<double>& values, Index most = 20'000) {
+[[gnu::cold]] Location robust_location(const D& x, Index dimension, std::vector<double>& values, Index most = 20'000) {
   values.clear();
   const Index step = std::max<Index>(1, x.size() / most);
   double low = std::numeric_limits<double>::infinity(), high = -low;
@@ -86,7 +94,7 @@ Location robust_location(const D& x, Index dimension, std::vector<double>& value
 
 /// The frame of data. `isotropic`: one scale and spread for all dimensions, for families that know no other.
 template <class D>
-std::shared_ptr<const Frame> frame_of(const D& x, bool isotropic) {
+[[gnu::cold]] std::shared_ptr<const Frame> frame_of(const D& x, bool isotropic) {
   const Index d = x.dimension();
   std::vector<double> values;
   std::vector<Location> found;

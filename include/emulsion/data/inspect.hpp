@@ -89,12 +89,12 @@ template <class D>
   }
 
   std::vector<double> values;
-  std::vector<bool> varies;
+  std::vector<Index> varies;
   const auto frame = frame_of(x, false);
   for (Index j = 0; j < d; ++j) {
     const Location found = robust_location(x, j, values);
-    varies.push_back(found.largest > 0);
-    if (!varies.back()) {
+    varies.push_back(found.largest > 0 ? 1 : 0);
+    if (varies.back() == 0) {
       log.add(
           {EventKind::constant, 0, -1, j, found.median, sentence({"dimension ", j, " has one value, ", found.median})});
       continue;
@@ -131,7 +131,7 @@ template <class D>
     }
   }
   for (Index j = 0; j < d; ++j) {
-    if (varies[static_cast<std::size_t>(j)] && moments(j, j) > 0) continue;
+    if (varies[static_cast<std::size_t>(j)] != 0 && moments(j, j) > 0) continue;
     for (Index m = 0; m < d; ++m) moments(m, j) = moments(j, m) = m == j ? 1 : 0;
   }
   for (Index j = 0; j < d; ++j) scale(j) = std::sqrt(moments(j, j));

@@ -151,6 +151,27 @@ class BasicCategorical {
     return x;
   }
 
+  // --- model files: see data/model_file.hpp ---------------------------------------------------------------------------
+
+  static constexpr const char* stored_as = "Categorical";
+  template <class Fields>
+  void save(Fields& out) const {
+    std::vector<Eigen::VectorXd> all;
+    for (Index j = 0; j < dimension(); ++j) all.push_back(probabilities(j));
+    out.vectors("probabilities", all);
+  }
+  template <class Fields>
+  static BasicCategorical load(const Fields& in) {
+    const std::vector<Eigen::VectorXd> all = in.vectors("probabilities");
+    BasicCategorical result(all);
+    for (Index j = 0; j < result.dimension(); ++j) result.item(j) = all[static_cast<std::size_t>(j)];
+    result.refresh();  // bit for bit: not divided by their sum again
+    return result;
+  }
+
+  /// Whether both have the same numbers of categories.
+  bool alike(const BasicCategorical& other) const { return starts_ == other.starts_; }
+
   // --- data -----------------------------------------------------------------------------------------------------------
 
   /// Every value must be the number of a category.

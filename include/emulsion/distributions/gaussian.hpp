@@ -340,6 +340,73 @@ class BasicGaussian {
     return (y + frame_->centre).cwiseQuotient(frame_->scale);
   }
 
+  // --- model files: see data/model_file.hpp ---------------------------------------------------------------------------
+
+  static constexpr const char* stored_as = "Gaussian";
+
+  /// Location and factor in the frame, which mean and covariance would round; the inverse too, for the M-step rounds it
+  /// otherwise than the inverse of its factor.
+  template <class Fields>
+  void save(Fields& out) const {
+    out.text("covariance", to_string(structure_));
+    out.number("floor", floor_);
+    out.count("at_floor", at_floor_);
+    out.vector("centre", frame_->centre);
+    out.vector("scale", frame_->scale);
+    out.vector("spread", frame_->spread);
+    out.vector("location", location_);
+    if (is_diagonal(structure_)) {
+      out.vector("factor", factor_.col(0));
+    } else {
+      out.lower("factor", factor_);
+      out.lower("inverse", inverse_);
+    }
+  }
+
+  template <class Fields>
+  static BasicGaussian load(const Fields& in) {
+    const auto name = in.text("covariance");
+    auto structure = Covariance::full;
+    for (const Covariance c : {Covariance::diagonal, Covariance::spherical, Covariance::tied}) {
+      if (to_string(c) == name) structure = c;
+    }
+    require(to_string(structure) == name, "its covariance must be full, diagonal, spherical or tied");
+    const bool diagonal = is_diagonal(structure);
+    const Eigen::VectorXd location = in.vector("location");
+    const Index d = location.size();
+    const Frame frame{in.vector("centre", d), in.vector("scale", d), in.vector("spread", d)};
+    const Eigen::MatrixXd factor = diagonal ? Eigen::MatrixXd(in.vector("factor", d)) : in.lower("factor", d);
+    BasicGaussian result(d, structure, in.number("floor"));
+    result.frame_ = std::make_shared<const Frame>(frame);
+    result.location_ = location;
+    result.factor_ = factor;
+    result.at_floor_ = in.count("at_floor");
+    require(result.at_floor_ <= d, "a covariance of dimension ", d, " cannot have ", result.at_floor_,
+            " eigenvalues at the floor");
+    for (Index j = 0; j < d; ++j) {
+      const double scale = frame.scale(j), deviation = factor(j, diagonal ? 0 : j);
+      require(scale == Frame::scale_for(1 / scale), "scale ", j, " must be a power of two, got ", scale);
+      require(frame.spread(j) > 0, "spread ", j, " must be positive, got ", frame.spread(j));
+      require(deviation > 0, "the factor of a covariance needs a positive diagonal; element ", j, " is ", deviation);
+      require(structure != Covariance::spherical || std::abs(deviation - factor(0, 0)) <= 1e-9 * factor(0, 0),
+              "the standard deviations of a spherical covariance must be equal; element ", j, " is ", deviation,
+              " and the first ", factor(0, 0));
+    }
+    if (diagonal) {
+      result.from_factor();
+    } else {
+      result.inverse_ = in.lower("inverse", d);
+      require(is_inverse_lower(factor, result.inverse_), "its inverse is not that of its factor");
+      result.refresh();
+    }
+    require(all_finite(result.mean()) && all_finite(result.factor()) && all_finite(result.inverse_),
+            "its parameters lie beyond the range of a double");
+    return result;
+  }
+
+  /// Whether both have the same structure.
+  bool alike(const BasicGaussian& other) const { return structure_ == other.structure_; }
+
   // --- data -----------------------------------------------------------------------------------------------------------
 
   /// Every value must be finite.
@@ -371,7 +438,7 @@ class BasicGaussian {
   /// Moves components into one common frame.
   [[gnu::cold]] static void share_frame(std::vector<BasicGaussian>& all) {
     const bool shared =
-        std::all_of(all.begin(), all.end(), [&](const auto& g) { return g.frame_ == all.front().frame_; });
+        std::all_of(all.begin(), all.end(), [&](const auto& g) { return *g.frame_ == *all.front().frame_; });
     if (shared) return;
     Frame frame = *all.front().frame_;
     for (Index j = 0; j < frame.dimension(); ++j) {

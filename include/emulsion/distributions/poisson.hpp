@@ -167,6 +167,18 @@ class BasicPoisson {
     return x;
   }
 
+  // --- model files: see data/model_file.hpp ---------------------------------------------------------------------------
+
+  static constexpr const char* stored_as = "Poisson";
+  template <class Fields>
+  void save(Fields& out) const {
+    out.vector("rates", rates_);
+  }
+  template <class Fields>
+  static BasicPoisson load(const Fields& in) {
+    return BasicPoisson(in.vector("rates"));
+  }
+
   // --- data -----------------------------------------------------------------------------------------------------------
 
   /// Every value must be a count.

@@ -87,6 +87,20 @@ class ConstantGate {
 
   Index sample(Rng& rng) const { return rng.categorical(weights_); }
 
+  // Model files: see data/model_file.hpp.
+  static constexpr const char* stored_as = "constant";
+  template <class Fields>
+  void save(Fields& out) const {
+    out.vector("weights", weights_);
+  }
+  template <class Fields>
+  static ConstantGate load(const Fields& in) {
+    const Eigen::VectorXd weights = in.vector("weights");
+    ConstantGate result(weights);
+    result.weights_ = weights;  // bit for bit: not divided by their sum again
+    return result;
+  }
+
   /// Without component k; the others keep their proportions.
   void drop(Index k) {
     ConstantGate rest(size() - 1);

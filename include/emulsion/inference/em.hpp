@@ -58,12 +58,14 @@ inline void check(const EmOptions& options) {
 
 /// One fit in progress: the loop of em() with its storage, so that nothing is allocated in an iteration. (Functions off
 /// the loop are marked cold: optimised for size, they compile in less time.)
-template <class M, class D, class EStep, class Reduce>
+template <class M, class D>
 class EmRun {
  public:
-  EmRun(M start, const D& data, const EmOptions& options, const EStep& e_step, const Reduce& reduce, Workers& workers)
-      : data_(data), options_(options), e_step_(e_step), reduce_(reduce), workers_(workers), now_(std::move(start)),
-        next_(now_), before_(now_) {
+  using AnyReduce = std::function<void(typename M::Statistics&)>;
+
+  EmRun(M start, const D& data, const EmOptions& options, AnyEStep<D> e_step, AnyReduce reduce, Workers& workers)
+      : data_(data), options_(options), e_step_(std::move(e_step)), reduce_(std::move(reduce)), workers_(workers),
+        now_(std::move(start)), next_(now_), before_(now_), fallback_(now_) {
     fold_.emplace(now_, data_, workers_, options_.block);
     report_.trace.reserve(static_cast<std::size_t>(std::min<Index>(options_.max_iterations, 4095)) + 1);
   }
@@ -84,7 +86,7 @@ class EmRun {
     if (!extrapolated_ && !std::isfinite(objective)) return fail(objective);
     const double slack = 1e-10 * (1 + std::abs(report_.objective));
     if (extrapolated_ && !(objective >= report_.objective - convergence_.rounding())) {  // back to the plain iterate
-      std::swap(now_, fallback_.front());
+      std::swap(now_, fallback_);
       squarem_.rejected();
       extrapolated_ = false;
       return true;
@@ -139,10 +141,9 @@ class EmRun {
       return;
     }
     if (!squarem_.started()) return squarem_.start(now_, next_);
-    if (fallback_.empty()) fallback_.push_back(next_);
-    if (squarem_.extrapolate(next_, fallback_.front())) {
+    if (squarem_.extrapolate(next_, fallback_)) {
       convergence_.parameter_rate(squarem_.rate());
-      std::swap(next_, fallback_.front());  // next_ is extrapolated, the plain iterate waits
+      std::swap(next_, fallback_);  // next_ is extrapolated, the plain iterate waits
       extrapolated_ = true;
     }
   }
@@ -175,12 +176,11 @@ class EmRun {
 
   [[gnu::cold]] void reseed(Index k) {
     if (static_cast<Index>(reseeds_.size()) < next_.size()) reseeds_.resize(static_cast<std::size_t>(next_.size()), 0);
-    int& count = reseeds_[static_cast<std::size_t>(k)];
+    Index& count = reseeds_[static_cast<std::size_t>(k)];
     if (++count > 2) return;
     M random = next_;
     const Rng rng = Rng(options_.seed).fork(static_cast<std::uint64_t>(report_.iterations));
-    const std::function<double(const D&, Scores)> random_shares = RandomResponsibilities{rng};
-    auto& statistics = (*fold_)(now_, random_shares);
+    auto& statistics = (*fold_)(now_, RandomResponsibilities{rng});
     reduce_(statistics);
     ++report_.e_steps;
     now_.maximize(statistics, random);
@@ -194,8 +194,7 @@ class EmRun {
     next_.drop(k);
     log_.add({EventKind::dropped, report_.iterations, k, -1, static_cast<double>(next_.size()),
               sentence({"component ", k, " was removed; ", next_.size(), " are left"})});
-    now_ = before_ = next_;
-    fallback_.clear();
+    now_ = before_ = fallback_ = next_;
     fold_.emplace(now_, data_, workers_, options_.block);
     restart();
   }
@@ -237,18 +236,17 @@ class EmRun {
 
   D data_;
   EmOptions options_;
-  EStep e_step_;
-  Reduce reduce_;
+  AnyEStep<D> e_step_;
+  AnyReduce reduce_;
   Workers& workers_;
-  M now_, next_, before_;
-  std::vector<M> fallback_;
+  M now_, next_, before_, fallback_;
   std::optional<Fold<M, D>> fold_;
   double total_weight_ = data_.total_weight();
   Report report_;
   EventLog log_;
   Convergence convergence_;
   Squarem squarem_;
-  std::vector<int> reseeds_;
+  std::vector<Index> reseeds_;
   Index plain_ = 0, idle_ = 0;
   bool extrapolated_ = false, renewed_ = false, confirming_ = false;
 };
@@ -263,14 +261,14 @@ class EmRun {
 ///
 /// Cost per iteration: one pass over the data.
 template <class M, Observations D, class EStep = Soft, class Reduce = NoReduce>
-requires LatentModel<M, D, EStep> Fit<M> em(M start, const D& data, const EmOptions& options = {}, EStep e_step = {},
-                                            Reduce reduce = {}) {
+requires LatentModel<M, D, AnyEStep<D>> Fit<M> em(M start, const D& data, const EmOptions& options = {},
+                                                  EStep e_step = {}, Reduce reduce = {}) {
   check(options);
   require(data.size() > 0, "a fit needs at least one observation, got none");
   if constexpr (requires { start.check(data); }) start.check(data);
   if constexpr (requires { start.follow(data); }) start.follow(data);
   Workers workers(static_cast<int>(std::min<Index>(options.threads, 1 + data.size() / 512)));
-  return EmRun<M, D, EStep, Reduce>(std::move(start), data, options, e_step, reduce, workers)();
+  return EmRun<M, D>(std::move(start), data, options, std::move(e_step), std::move(reduce), workers)();
 }
 
 /// Of a matrix, one observation per column.

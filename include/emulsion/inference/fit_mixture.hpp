@@ -51,13 +51,13 @@ class MultiStart {
     std::size_t regular = 0;
     for (std::size_t r = 0; r < runs_.size(); ++r) {
       if (r > 0 && (regular >= wanted || r >= 3 * wanted || options_.stop.stop_requested())) break;
-      Run& run = runs_[order_[r]];
+      Run& run = at(r);
       finish(run, std::max(options_.tolerance, 1e-6));
       regular += regular_fit(run) ? 1 : 0;
       if (run.fit.report.status == Status::stopped) break;
     }
     rank();
-    Run& best = runs_[order_.front()];
+    Run& best = at(0);
     if (best.fit.report.status != Status::stopped) finish(best, options_.tolerance);
     return result();
   }
@@ -71,6 +71,8 @@ class MultiStart {
     bool finished = false;
     double objective() const { return fit.report.objective; }
   };
+  /// The run at that place of the order.
+  Run& at(std::size_t place) { return runs_[static_cast<std::size_t>(order_[place])]; }
   bool regular_fit(const Run& run) const { return run.regularity >= options_.regular; }
 
   [[gnu::cold]] void short_fit(Index r) {
@@ -140,19 +142,18 @@ class MultiStart {
   void rank() {
     order_.clear();
     for (std::size_t r = 0; r < runs_.size(); ++r) {  // insertion: few, and equal ones stay in order
-      order_.push_back(r);
-      for (std::size_t i = r; i > 0 && before(runs_[order_[i]], runs_[order_[i - 1]]); --i)
-        std::swap(order_[i], order_[i - 1]);
+      order_.push_back(static_cast<Index>(r));
+      for (std::size_t i = r; i > 0 && before(at(i), at(i - 1)); --i) std::swap(order_[i], order_[i - 1]);
     }
   }
 
   [[gnu::cold]] Fit<Model> result() {
-    Run& best = runs_[order_.front()];
+    Run& best = at(0);
     Report& report = best.fit.report;
     const double same = 1e-6 * data_.total_weight();
     double highest = best.objective();
-    for (const std::size_t r : order_) {
-      const Run& run = runs_[r];
+    for (std::size_t r = 0; r < runs_.size(); ++r) {
+      const Run& run = at(r);
       report.restarts.push_back(run.objective());
       report.best_reached +=
           regular_fit(run) == regular_fit(best) && run.objective() >= best.objective() - same ? 1 : 0;
@@ -189,7 +190,7 @@ class MultiStart {
   Index sample_ = 0, restarts_ = 0;
   double passes_ = 0;
   std::vector<Run> runs_;
-  std::vector<std::size_t> order_;  // of runs_, best first
+  std::vector<Index> order_;  // of runs_, best first
 };
 
 /// Fits a mixture of `options.components` members of the prototype's family, with constant weights, by EM from several

@@ -2,7 +2,6 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <vector>
 
 #include "emulsion/core/fold.hpp"
@@ -78,9 +77,7 @@ MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, co
   Workers workers(options.threads);
   Fold<MixtureOf<C>, D> fold(model, x, workers);
   MixtureOf<C> next = model;
-  // One erased type: four E-steps would compile the kernels four times.
-  using AnyEStep = std::function<double(const D&, Scores)>;
-  const auto learn = [&](AnyEStep e_step) { model.maximize(fold(model, e_step), next); };
+  const auto learn = [&](const AnyEStep<D>& e_step) { model.maximize(fold(model, e_step), next); };
   if (options.start == Start::responsibilities) {
     learn(Given{options.responsibilities});
   } else if (options.start == Start::random_responsibilities) {

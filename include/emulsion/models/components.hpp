@@ -61,9 +61,7 @@ class Components {
   const std::vector<C>& all() const { return all_; }
 
   Statistics statistics() const {
-    Statistics s;
-    for (const C& c : all_) s.all.push_back(c.statistics());
-    return s;
+    return {std::vector<typename C::Statistics>(all_.size(), all_.front().statistics())};
   }
 
   // --- one block ------------------------------------------------------------------------------------------------------

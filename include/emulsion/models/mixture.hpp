@@ -99,8 +99,8 @@ class Mixture {
 
   template <class EStep>
   void accumulate(const Data& block, const EStep& e_step, Scratch& scratch, Statistics& s) const {
-    auto r = scratch.scores.topRows(block.size());
-    score(block, scratch);
+    Scores r(scratch.scores.topRows(block.size()));
+    score(block, r, scratch);
     s.log_normaliser += e_step(block, r);
     indexed(
         [&](auto i) { std::get<i>(terms_).accumulate(block, r, std::get<i>(scratch.parts), std::get<i>(s.parts)); });
@@ -221,9 +221,10 @@ class Mixture {
     (std::make_index_sequence<2 + sizeof...(Terms)>());
   }
 
-  void score(const Data& block, Scratch& scratch) const {
-    auto scores = scratch.scores.topRows(block.size());
-    scores.setZero();
+  void score(const Data& block, Scores scores, Scratch& scratch) const {
+    for (Index k = 0; k < size(); ++k) {
+      for (Index i = 0; i < block.size(); ++i) scores(i, k) = 0;
+    }
     indexed([&](auto i) { std::get<i>(terms_).score(block, std::get<i>(scratch.parts), scores); });
   }
 
@@ -234,8 +235,8 @@ class Mixture {
     Scratch scratch = this->scratch(std::min(block_size, x.size()));
     for (Index first = 0; first < x.size(); first += block_size) {
       const Data part = x.slice(first, std::min(block_size, x.size() - first));
-      auto scores = scratch.scores.topRows(part.size());
-      score(part, scratch);
+      Scores scores(scratch.scores.topRows(part.size()));
+      score(part, scores, scratch);
       // A query so far away that its coordinates overflow scores inf - inf; its density is zero to a double.
       for (Index k = 0; k < size(); ++k) {
         for (Index i = 0; i < part.size(); ++i) {

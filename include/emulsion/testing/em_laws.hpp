@@ -20,17 +20,21 @@ struct Spoilt : M {
 
 /// Every law of the driver em() for one start and data, broken ones as sentences:
 ///
-/// - the trace never falls; the reported objective is the returned model's own; the model is never worse than the start;
+/// - the trace never falls; the reported objective is the returned model's own; the model is never worse than the
+/// start;
 /// - 1, 2 and 7 threads give the same bits (of 7 only with 3072 observations or more);
 /// - `converged` is true: as many plain EM iterations again, and 500 more, gain less than the tolerance;
-/// - a model whose objective falls, by 1e-7 of its value, ends with `objective_fell`, one that becomes NaN with `failed`,
+/// - a model whose objective falls, by 1e-7 of its value, ends with `objective_fell`, one that becomes NaN with
+/// `failed`,
 ///   and the model before is kept; the progress callback stops.
 template <class M>
-std::vector<std::string> em_laws(const M& start, const typename M::Data& x, std::uint64_t seed, EmOptions options = {}) {
+std::vector<std::string> em_laws(const M& start, const typename M::Data& x, std::uint64_t seed,
+                                 EmOptions options = {}) {
   Findings findings(seed);
   const auto fit = em(start, x, options);
   const auto& trace = fit.report.trace;
-  const double objective = fit.report.objective, rounding = 1e-13 * (static_cast<double>(x.size()) + std::abs(objective));
+  const double objective = fit.report.objective,
+               rounding = 1e-13 * (static_cast<double>(x.size()) + std::abs(objective));
   for (std::size_t i = 1; i < trace.size(); ++i) {
     findings.expect_at_most(trace[i - 1], trace[i], rounding, "em never lowers the objective");
   }
@@ -67,11 +71,12 @@ std::vector<std::string> em_laws(const M& start, const typename M::Data& x, std:
   findings.expect(fallen.report.status == Status::objective_fell, "a fall of the objective is noticed",
                   "the status was ", to_string(fallen.report.status));
   findings.expect_at_most(objective - rounding, fallen.report.objective, rounding, "the model before a fall is kept");
-  findings.expect(fallen.model.step < 3, "the model before a fall is kept", "it is that of iteration ", fallen.model.step);
+  findings.expect(fallen.model.step < 3, "the model before a fall is kept", "it is that of iteration ",
+                  fallen.model.step);
   const auto failed = em(Spoilt<M>(fit.model, std::numeric_limits<double>::quiet_NaN()), x, options);
-  findings.expect(failed.report.status == Status::failed && std::isfinite(failed.report.objective) && failed.model.step < 3,
-                  "an objective of NaN ends the fit with the model before", "the status was ",
-                  to_string(failed.report.status));
+  findings.expect(
+      failed.report.status == Status::failed && std::isfinite(failed.report.objective) && failed.model.step < 3,
+      "an objective of NaN ends the fit with the model before", "the status was ", to_string(failed.report.status));
 
   EmOptions watched = options;
   watched.progress = [](const Report& report) { return report.iterations < 2; };

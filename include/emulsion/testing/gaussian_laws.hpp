@@ -6,17 +6,18 @@
 
 namespace emulsion::testing {
 
-/// Affine equivariance of a family with location and scale: with z = A x + b, from the same responsibilities and after as
-/// many iterations,
+/// Affine equivariance of a family with location and scale: with z = A x + b, from the same responsibilities and after
+/// as many iterations,
 ///
 ///   log p_z(A x + b) = log p_x(x) - log |det A|,
 ///
-/// and the responsibilities are equal; for a diagonal A of powers of two and b = 0 bit for bit. A belongs to the family:
-/// any for full covariances, diagonal for diagonal ones, a multiple of an orthogonal matrix for spherical ones.
+/// and the responsibilities are equal, to the `tolerance`: where A is diagonal, of powers of two, and b = 0, nothing is
+/// rounded on the way but constants. A belongs to the family: any for full covariances, diagonal for diagonal ones, a
+/// multiple of an orthogonal matrix for spherical ones.
 template <class C>
 std::vector<std::string> affine_laws(const C& prototype, Index components, const typename C::Data& x,
                                      const Eigen::MatrixXd& a, const Eigen::VectorXd& b, double log_determinant,
-                                     std::uint64_t seed, bool exact = false) {
+                                     std::uint64_t seed, double tolerance = 1e-9) {
   Findings findings(seed);
   Rng rng(seed);
   typename C::Data::Matrix z(x.dimension(), x.size());
@@ -41,12 +42,10 @@ std::vector<std::string> affine_laws(const C& prototype, Index components, const
   Eigen::VectorXd expected = plain.log_density(x);
   for (Index i = 0; i < x.size(); ++i) expected(i) -= log_determinant;
   const double difference = largest_difference(expected, mapped.log_density(image));
-  findings.expect(difference <= 1e-9, "log p(A x + b) = log p(x) - log |det A|", "they differ by ", difference);
+  findings.expect(difference <= tolerance, "log p(A x + b) = log p(x) - log |det A|", "they differ by ", difference);
   const Eigen::MatrixXd r = plain.responsibilities(x), s = mapped.responsibilities(image);
-  findings.expect(largest_difference(r, s) <= 1e-8, "responsibilities are affine invariant", "they differ by ",
+  findings.expect(largest_difference(r, s) <= tolerance, "responsibilities are affine invariant", "they differ by ",
                   largest_difference(r, s));
-  findings.expect(!exact || identical(r, s), "powers of two as units change no bit of the responsibilities",
-                  "they differ by ", largest_difference(r, s));
   return std::move(findings).broken();
 }
 
@@ -77,7 +76,8 @@ std::vector<std::string> chain_laws(const MixtureOf<BasicGaussian<Scalar, Dim>>&
     for (Index j = 0; j < other.rows(); ++j) other(j, 0) = x(rest[static_cast<std::size_t>(j)], i);
     const auto conditional = condition(model, given, known);
     const double sum = alone.log_density(Points<Scalar>(part))(0) + conditional.log_density(Points<Scalar>(other))(0);
-    findings.expect_near(joint(i), sum, 1e-10 * (1 + std::abs(joint(i))), "log p(x) = log p(given) + log p(rest | given)");
+    findings.expect_near(joint(i), sum, 1e-10 * (1 + std::abs(joint(i))),
+                         "log p(x) = log p(given) + log p(rest | given)");
     const auto prediction = regress(model, given, known);
     Eigen::VectorXd mean = Eigen::VectorXd::Zero(other.rows());
     for (Index k = 0; k < conditional.size(); ++k) mean += conditional.weights()(k) * conditional[k].mean();
@@ -86,7 +86,8 @@ std::vector<std::string> chain_laws(const MixtureOf<BasicGaussian<Scalar, Dim>>&
       covariance += conditional.weights()(k) *
                     (conditional[k].covariance() + conditional[k].mean() * conditional[k].mean().transpose());
     }
-    findings.expect(largest_difference(prediction.mean, mean) <= 1e-10, "regress() is the conditional mean", "not at ", i);
+    findings.expect(largest_difference(prediction.mean, mean) <= 1e-10, "regress() is the conditional mean", "not at ",
+                    i);
     findings.expect(largest_difference(prediction.covariance, covariance) <= 1e-8 * (1 + mean.squaredNorm()),
                     "regress() is the conditional covariance", "not at ", i);
   }

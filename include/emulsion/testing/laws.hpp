@@ -13,8 +13,8 @@
 #include "emulsion/core/random.hpp"
 #include "emulsion/data/points.hpp"
 
-/// Laws that every family, term, model and driver must pass, a user's too. Each suite is one function, which returns one
-/// sentence for every law that does not hold; it needs no test framework:
+/// Laws that every family, term, model and driver must pass, a user's too. Each suite is one function, which returns
+/// one sentence for every law that does not hold; it needs no test framework:
 ///
 ///   const auto broken = emulsion::testing::component_laws(Poisson(2), counts, seed);   // component_laws.hpp
 ///   for (const std::string& sentence : broken) std::cerr << sentence << '\n';
@@ -93,7 +93,8 @@ class Numbers {
     if constexpr (std::is_arithmetic_v<T>) {
       values_.push_back(static_cast<double>(part));
     } else {
-      for (Index i = 0; i < static_cast<Index>(part.size()); ++i) values_.push_back(static_cast<double>(part.data()[i]));
+      for (Index i = 0; i < static_cast<Index>(part.size()); ++i)
+        values_.push_back(static_cast<double>(part.data()[i]));
     }
     ends_.push_back(values_.size());
   }
@@ -104,7 +105,9 @@ class Numbers {
 
 /// Statistics that show their numbers.
 template <class S>
-concept Visitable = requires(S s) { Numbers::of(s); };
+concept Visitable = requires(S s) {
+  s.visit([](const auto&) {});
+};
 
 /// Data in the form of a matrix, of which this library can make variations.
 template <class D>

@@ -16,7 +16,7 @@ struct ModelLaws {
 
 /// The laws of a mixture model of points under EM.
 template <class M>
-  requires LatentModel<M, typename M::Data, Soft> && PointData<typename M::Data>
+requires LatentModel<M, typename M::Data, Soft> && PointData<typename M::Data>
 class ModelSuite {
  public:
   using Data = typename M::Data;
@@ -78,7 +78,8 @@ class ModelSuite {
     M copy = start_;
     const Eigen::VectorXd p = start_.log_density(x_);
     copy.maximize(folded(copy, x_), copy);
-    findings_.expect(identical(p, start_.log_density(x_)), "a copy of a model is independent of the original", "it changed");
+    findings_.expect(identical(p, start_.log_density(x_)), "a copy of a model is independent of the original",
+                     "it changed");
   }
 
   void threads() {
@@ -109,7 +110,8 @@ class ModelSuite {
     findings_.expect_near(a, b, slack(b), "a weight of two is the observation twice: log likelihood");
     findings_.expect_near(weighted.total_weight(), static_cast<double>(many.size()), 0,
                           "the total weight is the number of observations");
-    expect_same_model(after(start_, weighted, 3), after(start_, many, 3), 1e-9, "a weight of two is the observation twice");
+    expect_same_model(after(start_, weighted, 3), after(start_, many, 3), 1e-9,
+                      "a weight of two is the observation twice");
 
     const Eigen::VectorXd w = random_weights(n_, rng_);
     std::vector<Index> used, replaced;
@@ -125,8 +127,9 @@ class ModelSuite {
     const M with = after(start_, x_.with_weights(w.data(), n_), 3);
     expect_same_model(with, after(start_, some.with_weights(rest.data(), m), 3), 1e-9,
                       "an observation of weight zero leaves no trace");
-    findings_.expect(identical(with.log_density(x_), after(start_, other.with_weights(w.data(), n_), 3).log_density(x_)),
-                     "an observation of weight zero leaves no trace", "another in its place changes bits");
+    findings_.expect(
+        identical(with.log_density(x_), after(start_, other.with_weights(w.data(), n_), 3).log_density(x_)),
+        "an observation of weight zero leaves no trace", "another in its place changes bits");
   }
 
   void prediction() {
@@ -174,7 +177,8 @@ class ModelSuite {
     for (Index i = n_; i < all.size(); ++i) {
       if (has_nan(scores.row(i))) continue;
       const double expected = log_sum_exp(scores.row(i));
-      findings_.expect_near(p(i), expected, 1e-13 * (1 + std::abs(expected)), "log p(x) in log space, far from every component");
+      findings_.expect_near(p(i), expected, 1e-13 * (1 + std::abs(expected)),
+                            "log p(x) in log space, far from every component");
     }
   }
 
@@ -194,7 +198,8 @@ class ModelSuite {
       const Eigen::MatrixXd r = first.responsibilities(x_), permuted = second.responsibilities(x_);
       for (Index k = 0; k < w.size(); ++k) {
         const double difference = largest_difference(permuted.col(k), r.col(order[static_cast<std::size_t>(k)]));
-        findings_.expect(difference <= 1e-8, "relabelled components permute the responsibilities", "they differ by ", difference);
+        findings_.expect(difference <= 1e-8, "relabelled components permute the responsibilities", "they differ by ",
+                         difference);
       }
       // One component.
       const M single(Eigen::VectorXd::Ones(1), std::vector<Member>(1, start_[0]));
@@ -218,7 +223,8 @@ class ModelSuite {
                            "equal components share by weight", "component ", k, " does not");
         }
         const double most = largest_difference(after(equal, x_, 1).log_density(x_), fitted.log_density(x_));
-        findings_.expect(most <= 1e-10, "a mixture of equal components is fitted as one", "log densities differ by ", most);
+        findings_.expect(most <= 1e-10, "a mixture of equal components is fitted as one", "log densities differ by ",
+                         most);
       }
     }
   }
@@ -232,9 +238,9 @@ class ModelSuite {
 };
 
 /// Every law of a mixture model, broken ones as sentences: EM never lowers the objective, which is the log likelihood;
-/// 1, 2 and 7 threads give the same bits; order of observations and of components, splits and replication do not matter;
-/// weight zero leaves no bit; log p(x) = log sum_k w_k p(x | k), rows of responsibilities sum to one, labels are their
-/// largest, however far the query; one component is that component's own fit; copies are independent.
+/// 1, 2 and 7 threads give the same bits; order of observations and of components, splits and replication do not
+/// matter; weight zero leaves no bit; log p(x) = log sum_k w_k p(x | k), rows of responsibilities sum to one, labels
+/// are their largest, however far the query; one component is that component's own fit; copies are independent.
 ///
 /// @param start  the model whose first iterations are watched
 template <class M>

@@ -31,8 +31,8 @@ Eigen::VectorXd log_density(const C& c, const typename C::Data& x) {
   return out;
 }
 
-/// Places and weights with E f(x) = sum_i weight_i p(x_i) f(x_i): all vectors of counts that matter; in one and two real
-/// dimensions a double-exponential grid (Takahasi and Mori, 1974), in more random draws, whose error is estimated.
+/// Places and weights with E f(x) = sum_i weight_i p(x_i) f(x_i): all vectors of counts that matter; in one and two
+/// real dimensions a double-exponential grid (Takahasi and Mori, 1974), in more random draws, whose error is estimated.
 template <Component C>
 struct Nodes {
   using Data = typename C::Data;
@@ -103,9 +103,7 @@ struct Nodes {
     if constexpr (requires(const Data& x) { c.check(x); }) {
       try {
         c.check(Data(point));
-      } catch (const InvalidArgument&) {
-        return false;
-      }
+      } catch (const InvalidArgument&) { return false; }
     }
     return true;
   }
@@ -148,7 +146,8 @@ struct Nodes {
         square += t(j) * t(j);
       }
       for (const double s : {1.3, 3.0}) {
-        density += (s < 2 ? 0.7 : 0.3) * std::exp(-0.5 * square / (s * s)) * std::pow(2.5066282746310002 * s, -static_cast<double>(d));
+        density += (s < 2 ? 0.7 : 0.3) * std::exp(-0.5 * square / (s * s)) *
+                   std::pow(2.5066282746310002 * s, -static_cast<double>(d));
       }
       place(i, t, 1 / (density * static_cast<double>(count)));
     }
@@ -172,10 +171,10 @@ void total_probability(const C& c, Support support, double tolerance, Rng& rng, 
   findings.expect_near(total, 1, tolerance + error, "the density sums to one over its support");
 }
 
-/// E f(x) of a sample and of the density agree for bounded f: tanh of every standardised coordinate, of its square, and of
-/// every product of two. To 5.5 standard errors.
+/// E f(x) of a sample and of the density agree for bounded f: tanh of every standardised coordinate, of its square, and
+/// of every product of two. To 5.5 standard errors and the tolerance.
 template <Component C>
-void sampling(const C& c, Support support, Rng& rng, Findings& findings) {
+void sampling(const C& c, Support support, double tolerance, Rng& rng, Findings& findings) {
   const Nodes<C> nodes(c, support, rng);
   if (!nodes.usable) return;
   const Index d = c.dimension(), draws = 3000;
@@ -213,7 +212,8 @@ void sampling(const C& c, Support support, Rng& rng, Findings& findings) {
   for (std::size_t k = 0; k < count; ++k) {
     double variance = std::max(0.0, drawn_square[k] - drawn[k] * drawn[k]) / static_cast<double>(draws);
     if (nodes.random) variance += std::max(0.0, expected_square[k] - expected[k] * expected[k]) / n;
-    findings.expect_near(drawn[k], expected[k], 5.5 * std::sqrt(variance) + 1e-6, "sample() draws from the density");
+    findings.expect_near(drawn[k], expected[k], 5.5 * std::sqrt(variance) + tolerance,
+                         "sample() draws from the density");
   }
 }
 
