@@ -8,6 +8,11 @@
 
 namespace emulsion {
 
+/// No more threads than there are blocks to share out.
+inline int useful_threads(int asked, Index size) {
+  return static_cast<int>(std::min<Index>(asked, 1 + size / 512));
+}
+
 /// One pass over the data: sums what `model.accumulate` learns from every block.
 ///
 /// The data are cut into chunks by their size alone; threads take chunks as they become free, and chunk c is
@@ -22,10 +27,8 @@ class Fold {
   Fold(const M& model, const D& data, Workers& workers, Index block = 0)
       : data_(data), block_(block > 0 ? block : default_block),
         chunk_(block_ * std::max<Index>(1, data.size() / (block_ * most_chunks))), workers_(workers),
-        total_(model.statistics()), partial_(static_cast<std::size_t>(workers_.size()), total_) {
-    const Index largest = std::min(block_, data.size());
-    for (int t = 0; t < workers_.size(); ++t) scratch_.push_back(model.scratch(largest));
-  }
+        total_(model.statistics()), partial_(static_cast<std::size_t>(workers_.size()), total_),
+        scratch_(partial_.size(), model.scratch(std::min(block_, data_.size()))) {}
 
   /// The statistics of all observations under the model's responsibilities; valid until the next pass.
   Statistics& operator()(const M& model, const AnyEStep<D>& e_step) {

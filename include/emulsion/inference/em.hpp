@@ -267,7 +267,7 @@ requires LatentModel<M, D, AnyEStep<D>> Fit<M> em(M start, const D& data, const 
   require(data.size() > 0, "a fit needs at least one observation, got none");
   if constexpr (requires { start.check(data); }) start.check(data);
   if constexpr (requires { start.follow(data); }) start.follow(data);
-  Workers workers(static_cast<int>(std::min<Index>(options.threads, 1 + data.size() / 512)));
+  Workers workers(useful_threads(options.threads, data.size()));
   return EmRun<M, D>(std::move(start), data, options, std::move(e_step), std::move(reduce), workers)();
 }
 

@@ -74,7 +74,7 @@ MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, co
   model.follow(x);
   // A pure cluster gives a discrete family probabilities of zero, which EM can never leave: its starts are soft.
   const double softest = FramedComponent<C> || options.start == Start::means ? 0.0 : 1.0;
-  Workers workers(options.threads);
+  Workers workers(useful_threads(options.threads, x.size()));
   Fold<MixtureOf<C>, D> fold(model, x, workers);
   MixtureOf<C> next = model;
   const auto learn = [&](const AnyEStep<D>& e_step) { model.maximize(fold(model, e_step), next); };

@@ -35,7 +35,7 @@ std::vector<std::string> affine_laws(const C& prototype, Index components, const
     for (Index k = 0; k < components; ++k) total += (shares.responsibilities(i, k) = std::pow(rng.exponential(), 3));
     for (Index k = 0; k < components; ++k) shares.responsibilities(i, k) /= total;
   }
-  const EmOptions steps{.max_iterations = 12, .acceleration = Acceleration::none};
+  const EmOptions steps{.max_iterations = 4, .acceleration = Acceleration::none};
   const typename C::Data image(z);
   const auto plain = em(emulsion::seed(prototype, components, x, rng, shares), x, steps).model;
   const auto mapped = em(emulsion::seed(prototype, components, image, rng, shares), image, steps).model;
