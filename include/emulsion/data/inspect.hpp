@@ -1,7 +1,9 @@
 #pragma once
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <string>
+#include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "emulsion/core/linear_algebra.hpp"
@@ -22,41 +24,49 @@ void require_finite(const D& x) {
   }
 }
 
+template <class D>
+bool same_observation(const D& x, Index a, Index b) {
+  for (Index j = 0; j < x.dimension(); ++j) {
+    if (x(j, a) != x(j, b)) return false;
+  }
+  return true;
+}
+
 /// How many distinct observations with positive weight there are, counted up to `most`. Cost O(n min(most, distinct)).
 template <class D>
-Index distinct_observations(const D& x, Index most) {
+[[gnu::cold]] Index distinct_observations(const D& x, Index most) {
   std::vector<Index> found;
   for (Index i = 0; i < x.size() && static_cast<Index>(found.size()) < most; ++i) {
-    if (x.weight(i) == 0) continue;
-    const bool known = std::any_of(found.rbegin(), found.rend(), [&](Index other) {
-      for (Index j = 0; j < x.dimension(); ++j) {
-        if (x(j, i) != x(j, other)) return false;
-      }
-      return true;
-    });
+    bool known = x.weight(i) == 0;
+    for (std::size_t other = found.size(); other > 0 && !known; --other)
+      known = same_observation(x, i, found[other - 1]);
     if (!known) found.push_back(i);
   }
   return static_cast<Index>(found.size());
 }
 
-/// The share of observations that repeat another, among at most 20,000 evenly taken.
+/// The share of observations that repeat another, among at most 20,000 evenly taken. Cost O(n), by hashing.
 template <class D>
-double repeated_share(const D& x) {
-  std::vector<Index> order;
+[[gnu::cold]] double repeated_share(const D& x) {
+  constexpr std::size_t slots = 65536;
+  std::vector<Index> table(slots, -1);
   const Index step = std::max<Index>(1, x.size() / 20'000);
+  Index looked_at = 0, repeats = 0;
   for (Index i = 0; i < x.size(); i += step) {
-    if (x.weight(i) > 0) order.push_back(i);
-  }
-  const auto compare = [&](Index a, Index b) {
+    if (x.weight(i) == 0) continue;
+    ++looked_at;
+    std::uint64_t hash = 0;
     for (Index j = 0; j < x.dimension(); ++j) {
-      if (x(j, a) != x(j, b)) return x(j, a) < x(j, b) ? -1 : 1;
+      const double value = static_cast<double>(x(j, i)) + 0.0;  // -0 becomes 0
+      hash = (hash ^ std::bit_cast<std::uint64_t>(value)) * 0x9E3779B97F4A7C15U;
+      hash ^= hash >> 29U;
     }
-    return 0;
-  };
-  std::sort(order.begin(), order.end(), [&](Index a, Index b) { return compare(a, b) < 0; });
-  Index repeats = 0;
-  for (std::size_t i = 1; i < order.size(); ++i) repeats += compare(order[i - 1], order[i]) == 0 ? 1 : 0;
-  return order.empty() ? 0.0 : static_cast<double>(repeats) / static_cast<double>(order.size());
+    std::size_t slot = hash % slots;
+    while (table[slot] >= 0 && !same_observation(x, i, table[slot])) slot = (slot + 1) % slots;
+    repeats += table[slot] >= 0 ? 1 : 0;
+    table[slot] = i;
+  }
+  return looked_at == 0 ? 0.0 : static_cast<double>(repeats) / static_cast<double>(looked_at);
 }
 
 /// Says what is unusual about points for a family with location and scale. `correlated`: the family has covariances.

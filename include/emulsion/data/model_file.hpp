@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <charconv>
@@ -314,7 +315,9 @@ struct ModelFile<Mixture<Gate, Components<C>>> {
     m.gate().save(gate);
     out.object("gate", gate);
     std::vector<FieldWriter> components;
-    for (Index k = 0; k < m.size(); ++k) m[k].save(components.emplace_back(6));
+    for (Index k = 0; k < m.size(); ++k) {
+      within(k, [&] { m[k].save(components.emplace_back(6)); });
+    }
     out.objects("components", components);
   }
 
@@ -335,7 +338,7 @@ struct ModelFile<Mixture<Gate, Components<C>>> {
     std::vector<C> components;
     for (const nlohmann::json& one : in.objects("components")) {
       const auto k = components.size();
-      try {
+      within(static_cast<Index>(k), [&] {
         const FieldReader component(one);
         components.push_back(C::load(component));
         component.require_all_read();
@@ -344,10 +347,22 @@ struct ModelFile<Mixture<Gate, Components<C>>> {
         if constexpr (requires { components[k].alike(components[k]); }) {
           require(components[k].alike(components[0]), "it is of another form than the first");
         }
-      } catch (const InvalidArgument& error) { fail({"component ", k, ": ", error.what()}); }
+        if constexpr (requires { components[k].frame(); }) {  // else they would move into a common one, and be rounded
+          require(components[k].frame() == components[0].frame(), "its frame is not that of the first");
+        }
+      });
     }
     in.require_all_read();
     return Model(std::move(gate), Components<C>(std::move(components)));
+  }
+
+ private:
+  /// Messages name the component.
+  template <class F>
+  static void within(Index k, const F& f) {
+    try {
+      f();
+    } catch (const InvalidArgument& error) { fail({"component ", k, ": ", error.what()}); }
   }
 };
 

@@ -43,7 +43,7 @@ class MultiStart {
     if (fixed) sample_ = data.size();  // given responsibilities belong to all observations
   }
 
-  Fit<Model> operator()() {
+  [[gnu::cold]] Fit<Model> operator()() {
     for (Index r = 0; r < restarts_ && (r == 0 || !options_.stop.stop_requested()); ++r) short_fit(r);
     rank();
     // Finish from the top until enough regular fits are complete.
@@ -107,17 +107,22 @@ class MultiStart {
   }
 
   /// Goes on with a run on all observations.
-  void finish(Run& run, double tolerance) {
+  [[gnu::cold]] void finish(Run& run, double tolerance) {
+    Report& report = run.fit.report;
+    Report before;
+    if (run.finished) std::swap(before, report);
     EmOptions options = em_options();
     options.tolerance = tolerance;
-    const Report before = run.finished ? std::move(run.fit.report) : Report{};
     options.max_iterations -= std::min(before.iterations, options.max_iterations);
     run.fit = em(std::move(run.fit.model), data_, options);
-    Report& report = run.fit.report;
     passes_ += static_cast<double>(report.e_steps);
     report.iterations += before.iterations;
-    if (!before.trace.empty()) report.trace.insert(report.trace.begin(), before.trace.begin(), before.trace.end() - 1);
-    report.events.insert(report.events.begin(), before.events.begin(), before.events.end());
+    if (run.finished) {  // the first objective is the last one before
+      for (std::size_t i = 1; i < report.trace.size(); ++i) before.trace.push_back(report.trace[i]);
+      for (Event& event : report.events) before.events.push_back(std::move(event));
+      report.trace.swap(before.trace);
+      report.events.swap(before.events);
+    }
     run.finished = true;
     run.regularity = run.fit.model.regularity(options_.regular);
   }

@@ -24,8 +24,8 @@ struct Spoilt : M {
 /// start;
 /// - 1, 2 and 7 threads give the same bits (of 7 only with 3072 observations or more);
 /// - `converged` is true: as many plain EM iterations again, and 500 more, gain less than the tolerance;
-/// - a model whose objective falls, by 1e-7 of its value, ends with `objective_fell`, one that becomes NaN with
-/// `failed`,
+/// - a model whose objective falls, by 1e-7 of its value at the limit, ends with `objective_fell`, one that becomes NaN
+/// with `failed`,
 ///   and the model before is kept; the progress callback stops.
 template <class M>
 std::vector<std::string> em_laws(const M& start, const typename M::Data& x, std::uint64_t seed,
@@ -66,7 +66,7 @@ std::vector<std::string> em_laws(const M& start, const typename M::Data& x, std:
                       early.report.objective >= objective - options.tolerance * x.total_weight() - rounding,
                   "converged is claimed only at the limit", "it was at ", early.report.objective, " below ", objective);
 
-  const double fall = 1e-7 * (1 + std::abs(objective));
+  const double fall = (fit.report.status == Status::converged ? 1e-7 : 0.5) * (1 + std::abs(objective));
   const auto fallen = em(Spoilt<M>(fit.model, fall), x, options);
   findings.expect(fallen.report.status == Status::objective_fell, "a fall of the objective is noticed",
                   "the status was ", to_string(fallen.report.status));

@@ -13,7 +13,8 @@ namespace emulsion::testing {
 ///
 /// and the responsibilities are equal, to the `tolerance`: where A is diagonal, of powers of two, and b = 0, nothing is
 /// rounded on the way but constants. A belongs to the family: any for full covariances, diagonal for diagonal ones, a
-/// multiple of an orthogonal matrix for spherical ones.
+/// multiple of an orthogonal matrix for spherical ones. A covariance of condition number c is rounded by c 1e-16:
+/// neither x nor A x + b should be near a plane.
 template <class C>
 std::vector<std::string> affine_laws(const C& prototype, Index components, const typename C::Data& x,
                                      const Eigen::MatrixXd& a, const Eigen::VectorXd& b, double log_determinant,
@@ -35,7 +36,7 @@ std::vector<std::string> affine_laws(const C& prototype, Index components, const
     for (Index k = 0; k < components; ++k) total += (shares.responsibilities(i, k) = std::pow(rng.exponential(), 3));
     for (Index k = 0; k < components; ++k) shares.responsibilities(i, k) /= total;
   }
-  const EmOptions steps{.max_iterations = 4, .acceleration = Acceleration::none};
+  const EmOptions steps{.max_iterations = 12, .acceleration = Acceleration::none};
   const typename C::Data image(z);
   const auto plain = em(emulsion::seed(prototype, components, x, rng, shares), x, steps).model;
   const auto mapped = em(emulsion::seed(prototype, components, image, rng, shares), image, steps).model;

@@ -108,6 +108,10 @@ class ModelSuite {
     const Data weighted = x_.with_weights(count.data(), n_), many = x_.gather(repeated(count));
     const double a = start_.log_likelihood(weighted), b = start_.log_likelihood(many);
     findings_.expect_near(a, b, slack(b), "a weight of two is the observation twice: log likelihood");
+    if (options_.likelihood) {
+      findings_.expect_near(start_.objective(folded(start_, weighted)), a, slack(a),
+                            "the objective is the log likelihood of the model: weighted data");
+    }
     findings_.expect_near(weighted.total_weight(), static_cast<double>(many.size()), 0,
                           "the total weight is the number of observations");
     expect_same_model(after(start_, weighted, 3), after(start_, many, 3), 1e-9,

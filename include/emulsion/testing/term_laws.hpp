@@ -156,7 +156,7 @@ class TermSuite {
     term_.maximize(s_, used);
     findings_.expect(identical(scored(used, x_), scored(fitted_, x_)),
                      "maximize(s, next) writes all of next and reads none of it", "old parameters of next are left");
-    T kept = fitted_;
+    T kept = term_;
     fitted_.maximize(term_.statistics(), kept);
     findings_.expect(identical(scored(kept, x_), scored(fitted_, x_)) || fitted_.offset() != 0,
                      "empty statistics leave the parameters as they were", "they changed");
