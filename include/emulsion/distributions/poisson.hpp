@@ -76,8 +76,8 @@ class BasicPoisson {
     require(dimension() >= 1, "a Poisson distribution needs at least one dimension, got none");
     require(Dim == Eigen::Dynamic || dimension() == Dim, "expected dimension ", Dim, ", got ", dimension());
     for (Index j = 0; j < dimension(); ++j) {
-      require(std::isfinite(rates(j)) && rates(j) >= 0, "Poisson rates must be finite and not negative; rate ", j,
-              " is ", rates(j));
+      require(std::isfinite(rates_(j)) && rates_(j) >= 0, "Poisson rates must be finite and not negative; rate ", j,
+              " is ", rates_(j));
     }
     refresh();
   }

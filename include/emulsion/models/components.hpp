@@ -51,6 +51,10 @@ class Components {
     for (const C& c : all_) {
       require(c.dimension() == dimension(), "the components of a mixture must have one dimension; got ", dimension(),
               " and ", c.dimension());
+      if constexpr (requires { c.alike(c); }) {
+        require(c.alike(all_.front()),
+                "the components of a mixture must be of one form (covariance structure, categories)");
+      }
     }
     if constexpr (FramedComponent<C>) C::share_frame(all_);
   }

@@ -1,4 +1,7 @@
 #pragma once
+#include <chrono>
+#include <thread>
+
 #include "emulsion/core/fold.hpp"
 #include "emulsion/core/log_sum_exp.hpp"
 #include "emulsion/inference/e_step.hpp"
@@ -12,6 +15,19 @@ struct ModelLaws {
   Index block = 16;        ///< observations per block of the folds: small, so that there are many
   bool likelihood = true;  ///< the objective is the log likelihood; false: it has offsets
   bool far = true;         ///< queries of +-1e300 are admissible data
+};
+
+/// A model whose first block takes its time, so that the others are ready before it: the order in which blocks end is
+/// not the order of the data.
+template <class M>
+struct Delayed : M {
+  explicit Delayed(const M& model) : M(model) {}
+  template <class EStep>
+  void accumulate(const typename M::Data& block, const EStep& e_step, typename M::Scratch& scratch,
+                  typename M::Statistics& s) const {
+    if (block.first() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    M::accumulate(block, e_step, scratch, s);
+  }
 };
 
 /// The laws of a mixture model of points under EM.
@@ -38,9 +54,10 @@ class ModelSuite {
   }
 
  private:
-  Statistics folded(const M& model, const Data& x, int threads = 1) const {
+  template <class Model>
+  Statistics folded(const Model& model, const Data& x, int threads = 1) const {
     Workers workers(threads);
-    Fold<M, Data> fold(model, x, workers, options_.block);
+    Fold<Model, Data> fold(model, x, workers, options_.block);
     return fold(model, Soft{});
   }
   M after(M model, const Data& x, int steps) const {
@@ -86,8 +103,8 @@ class ModelSuite {
     if constexpr (Visitable<Statistics>) {
       const Numbers one = Numbers::of(folded(start_, x_));
       findings_.expect(one.finite(), "statistics are finite", "they are not");
-      for (const int threads : {2, 7, 7, 7}) {
-        findings_.expect(one.same_bits(Numbers::of(folded(start_, x_, threads))),
+      for (const int threads : {2, 7, 7}) {
+        findings_.expect(one.same_bits(Numbers::of(folded(Delayed<M>(start_), x_, threads))),
                          "1, 2 and 7 threads give the same bits", threads, " threads differ");
       }
     }
