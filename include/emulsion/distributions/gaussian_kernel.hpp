@@ -21,8 +21,8 @@ struct PackedPoints {
 
   explicit PackedPoints(Index most = 0, Index d = 0, bool diagonal = false)
       : x(Buffer::Zero(up(most, strip), up(d, tile))), centred(x), weighted(x),
-        squares(Buffer::Zero(strip, up(d, tile))), reference(Eigen::VectorXd::Zero(d)),
-        first(Eigen::VectorXd::Zero(up(d, tile))),
+        squares(Buffer::Zero(strip, up(d, tile))), weights(Buffer::Zero(up(most, strip), 1)),
+        reference(Eigen::VectorXd::Zero(d)), first(Eigen::VectorXd::Zero(up(d, tile))),
         second(Eigen::MatrixXd::Zero(up(d, tile), diagonal ? 1 : up(d, tile))) {}
 
   static Index up(Index value, Index multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -47,6 +47,7 @@ struct PackedPoints {
   Index size = 0, rows = 0, dimension = 0;
   Buffer x, centred, weighted;  // rows x dimension
   Buffer squares;               // one strip, centred
+  Buffer weights;               // rows x 1
   Eigen::VectorXd reference;    // the point about which the sums below are taken
   Eigen::VectorXd first;        // sums of w y
   Eigen::MatrixXd second;       // sums of w y y', lower triangle or diagonal
@@ -71,6 +72,16 @@ Index panels_size(Index d) {
   Index size = 0;
   for (Index p = 0; p < d; p += tile) size += tile * std::min(p + tile, d);
   return size;
+}
+
+/// out(i) += constant - q(i) / 2 for a strip of observations, of which `left` are there.
+template <class Scalar, class Lanes>
+void add_half_squares(const Lanes& qa, const Lanes& qb, double constant, Index left, double* out) {
+  constexpr Index lanes = Simd<Scalar>::lanes;
+  for (Index i = 0; i < std::min(lanes, left); ++i) out[i] += constant - 0.5 * static_cast<double>(qa[i]);
+  for (Index i = 0; i < std::min(lanes, left - lanes); ++i) {
+    out[lanes + i] += constant - 0.5 * static_cast<double>(qb[i]);
+  }
 }
 
 /// out(i) += constant - |L^-1 (x_i - location)|^2 / 2, `whitener` packed by pack_panels. Cost n d^2 / 2 multiply-adds.
@@ -113,12 +124,7 @@ void add_log_density_full(PackedPoints<Scalar>& block, const Scalar* location, c
       qa += a0 * a0 + a1 * a1 + a2 * a2 + a3 * a3;
       qb += b0 * b0 + b1 * b1 + b2 * b2 + b3 * b3;
     }
-    for (Index i = 0; i < std::min(lanes, block.size - i0); ++i) {
-      out[i0 + i] += constant - 0.5 * static_cast<double>(qa[i]);
-    }
-    for (Index i = 0; i < std::min(lanes, block.size - i0 - lanes); ++i) {
-      out[i0 + lanes + i] += constant - 0.5 * static_cast<double>(qb[i]);
-    }
+    add_half_squares<Scalar>(qa, qb, constant, block.size - i0, out + i0);
   }
 }
 
@@ -127,18 +133,21 @@ template <class Scalar>
 void add_log_density_diagonal(PackedPoints<Scalar>& block, const Scalar* location, const Scalar* whitener,
                               double constant, double* out) {
   using S = Simd<Scalar>;
-  typename S::Lanes x, q;
+  using Lanes = typename S::Lanes;
+  constexpr Index lanes = S::lanes, strip = PackedPoints<Scalar>::strip;
   const Index stride = block.x.rows();
-  for (Index i0 = 0; i0 < block.rows; i0 += S::lanes) {
-    q = typename S::Lanes{};
+  for (Index i0 = 0; i0 < block.rows; i0 += strip) {
+    Lanes qa{}, qb{};
     for (Index j = 0; j < block.dimension; ++j) {
-      S::load(x, block.x.data() + j * stride + i0);
-      x = (x - location[j]) * whitener[j];
-      q += x * x;
+      Lanes a, b;
+      S::load(a, block.x.data() + j * stride + i0);
+      S::load(b, block.x.data() + j * stride + i0 + lanes);
+      a = (a - location[j]) * whitener[j];
+      b = (b - location[j]) * whitener[j];
+      qa += a * a;
+      qb += b * b;
     }
-    for (Index i = 0; i < std::min<Index>(S::lanes, block.size - i0); ++i) {
-      out[i0 + i] += constant - 0.5 * static_cast<double>(q[i]);
-    }
+    add_half_squares<Scalar>(qa, qb, constant, block.size - i0, out + i0);
   }
 }
 
@@ -153,7 +162,7 @@ double moments_about(PackedPoints<Scalar>& block, const Scalar* location, const 
   for (Index i = 0; i < block.size; ++i) weight += w[i];
   if (weight == 0) return 0;
   const Index d = block.dimension, stride = block.x.rows(), rows = block.rows;
-  Scalar* row_weights = block.squares.data();  // the strip buffer is too short for weights: they are cast on the fly
+  for (Index i = 0; i < rows; ++i) block.weights(i, 0) = i < block.size ? static_cast<Scalar>(w[i]) : Scalar(0);
   for (Index j = 0; j < d; ++j) {
     const Scalar* x = block.x.data() + j * stride;
     Scalar* y = block.centred.data() + j * stride;
@@ -162,12 +171,12 @@ double moments_about(PackedPoints<Scalar>& block, const Scalar* location, const 
     for (Index i = 0; i < rows; i += lanes) {
       Lanes value, weights;
       S::load(value, x + i);
-      for (Index l = 0; l < lanes; ++l) row_weights[l] = i + l < block.size ? static_cast<Scalar>(w[i + l]) : Scalar(0);
-      S::load(weights, row_weights);
+      S::load(weights, block.weights.data() + i);
       value -= location[j];
       weights *= value;
       sum += weights;
       square += weights * value;
+      if (diagonal_only) continue;
       S::store(y + i, value);
       S::store(wy + i, weights);
     }
