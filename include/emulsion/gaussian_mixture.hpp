@@ -146,6 +146,8 @@ Selection<BasicGaussianMixture<Scalar, Dim>> select_gaussian_mixture(const Point
 template <class Derived>
 Selection<BasicGaussianMixture<typename Derived::Scalar>> select_gaussian_mixture(
     const Eigen::MatrixBase<Derived>& x, const SelectionOptions& options = {}) {
+  require(Derived::ColsAtCompileTime != 1 || x.rows() == 1, "1 observation of dimension ", x.rows(), "; for ", x.rows(),
+          " observations of one variable pass x.transpose()");
   return select_gaussian_mixture(columns(x.derived()), options);
 }
 

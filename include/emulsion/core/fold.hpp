@@ -9,9 +9,7 @@
 namespace emulsion {
 
 /// No more threads than there are blocks to share out.
-inline int useful_threads(int asked, Index size) {
-  return static_cast<int>(std::min<Index>(asked, 1 + size / 512));
-}
+inline int useful_threads(int asked, Index size) { return static_cast<int>(std::min<Index>(asked, 1 + size / 512)); }
 
 /// One pass over the data: sums what `model.accumulate` learns from every block.
 ///
@@ -25,7 +23,7 @@ class Fold {
   static constexpr Index default_block = 512;
 
   Fold(const M& model, const D& data, Workers& workers, Index block = 0)
-      : data_(data), block_(block > 0 ? block : default_block),
+      : data_(data), block_(block > 0 ? std::min(block, std::max<Index>(1, data.size())) : default_block),
         chunk_(block_ * std::max<Index>(1, data.size() / (block_ * most_chunks))), workers_(workers),
         total_(model.statistics()), partial_(static_cast<std::size_t>(workers_.size()), total_),
         scratch_(partial_.size(), model.scratch(std::min(block_, data_.size()))) {}

@@ -62,7 +62,7 @@ Index estimate_factor(Covariance structure, const Matrix& scatter, double weight
   const auto standardised = [&](Matrix& a) {
     for (Index j = 0; j < d; ++j) {
       for (Index i = 0; i < d; ++i) {
-        a(i, j) = (i >= j ? scatter(i, j) : scatter(j, i)) / weight / (spread(i) * spread(j));
+        a(i, j) = (i >= j ? scatter(i, j) : scatter(j, i)) / weight / spread(i) / spread(j);
       }
     }
   };

@@ -113,7 +113,7 @@ template <class D>
     // Squares of the most distant value, summed over all observations, must stay finite.
     frame.scale(j) = Frame::scale_for(std::max(spread, width.largest * 0x1p-400));
     frame.centre(j) = median * frame.scale(j);
-    frame.spread(j) = spread * frame.scale(j);
+    frame.spread(j) = std::max(spread * frame.scale(j), 0x1p-460);  // its square, times a floor, stays above zero
   }
   if (isotropic) {  // all dimensions constant: their scales may still differ
     double scale = frame.scale(0), spread = 0;

@@ -40,13 +40,12 @@ class BasicGaussian {
   /// Standard normal in `dimension` dimensions: the prototype of a fit. `floor`: the least eigenvalue of a fitted
   /// covariance, relative to the (robust) variances of the data.
   explicit BasicGaussian(Index dimension, Covariance structure = Covariance::full, double floor = default_floor)
-      : structure_(structure), floor_(floor), frame_(std::make_shared<const Frame>(Frame::identity(dimension))),
+      : structure_(structure), floor_(floor),
+        frame_(std::make_shared<const Frame>(Frame::identity(checked(dimension)))),
         location_(Eigen::VectorXd::Zero(dimension)), factor_(dimension, is_diagonal(structure) ? 1 : dimension),
         inverse_(factor_), whitener_(is_diagonal(structure) ? dimension : panels_size<double>(dimension)) {
-    require(dimension >= 1, "a Gaussian needs at least one dimension, got ", dimension);
-    require(Dim == Eigen::Dynamic || dimension == Dim, "expected dimension ", Dim, ", got ", dimension);
-    require(floor > 0 && floor < 1,
-            "the floor of a covariance, relative to the data's variances, must lie in (0, 1), got ", floor);
+    require(floor >= 1e-15 && floor < 1, "the floor of a covariance, relative to the data's variances, must lie in ",
+            "[1e-15, 1), got ", floor, "; below, it would drown in rounding");
     for (Index j = 0; j < factor_.cols(); ++j) {
       for (Index i = 0; i < dimension; ++i) factor_(i, j) = i == j || is_diagonal(structure) ? 1 : 0;
     }
@@ -179,12 +178,18 @@ class BasicGaussian {
 
   /// log |L^-1 (x - m)|, finite for every finite x, however far. Ranks components where no density is above zero.
   double log_distance(const Data& x, Index i) const {
-    // Scaled down by 2^-1000 where needed, so that neither the difference nor the sum overflows.
     const Index d = dimension();
     Eigen::VectorXd y(d);
+    bool overflow = false;
     for (Index j = 0; j < d; ++j) {
-      y(j) = std::ldexp(static_cast<double>(x(j, i)), -1000) * frame_->scale(j) -
-             std::ldexp(frame_->centre(j) + location_(j), -1000);
+      y(j) = static_cast<double>(x(j, i)) * frame_->scale(j) - (frame_->centre(j) + location_(j));
+      overflow = overflow || !std::isfinite(y(j));
+    }
+    for (Index j = 0; j < d && overflow; ++j) {  // all by 2^-1100: what that loses is nothing beside the largest
+      int power = 0;
+      const double mantissa = std::frexp(static_cast<double>(x(j, i)), &power);
+      y(j) = std::ldexp(mantissa, power + std::ilogb(frame_->scale(j)) - 1100) -
+             std::ldexp(frame_->centre(j) + location_(j), -1100);
     }
     const double largest = y.cwiseAbs().maxCoeff();
     if (!(largest > 0)) return -std::numeric_limits<double>::infinity();
@@ -195,7 +200,7 @@ class BasicGaussian {
       for (Index c = 0; c <= j && !is_diagonal(structure_); ++c) z += inverse_(j, c) * y(c);
       square += z * z;
     }
-    return std::log(largest) + 0.5 * std::log(square) + 1000 * std::log(2.0);
+    return std::log(largest) + 0.5 * std::log(square) + (overflow ? 1100 * std::log(2.0) : 0.0);
   }
 
   // --- learning -------------------------------------------------------------------------------------------------------
@@ -205,12 +210,13 @@ class BasicGaussian {
   }
 
   /// Adds the block with weights w (b): sums about the current mean, then one merge. Where that mean is so far from the
-  /// block's that the difference of the sums would lose digits, once more about the block's own.
+  /// block's own that the difference of the sums would lose digits, about the block's own, found from the frame's
+  /// centre.
   void accumulate(Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
     const Index d = dimension();
     const bool diagonal = is_diagonal(structure_);
     block.reference = location_;
-    for (int pass = 0; pass < 2; ++pass) {
+    for (int pass = 0; pass < 3; ++pass) {
       const double weight = moments_about(block, block.reference.data(), w.data(), diagonal);
       if (!(weight > 0)) return;
       bool lossy = false;
@@ -220,8 +226,8 @@ class BasicGaussian {
         const double& square = block.second(c, diagonal ? 0 : c);
         lossy = lossy || shift > 0.9999 * square;
       }
-      if (lossy && pass == 0) {
-        for (Index c = 0; c < d; ++c) block.reference(c) += block.first(c);
+      if (lossy && pass < 2) {
+        for (Index c = 0; c < d; ++c) block.reference(c) = pass == 0 ? 0.0 : block.reference(c) + block.first(c);
         continue;
       }
       for (Index c = 0; c < d; ++c) {
@@ -263,6 +269,10 @@ class BasicGaussian {
       pooled.weight += s[k].weight;
       for (Index i = 0; i < pooled.scatter.size(); ++i) pooled.scatter.data()[i] += s[k].scatter.data()[i];
     }
+    if (!(pooled.weight > least_weight)) {
+      for (std::size_t k = 0; k < s.size(); ++k) next[k].copy_parameters(now[k]);
+      return;
+    }
     BasicGaussian& first = next.front();
     first.at_floor_ = estimate_factor(Covariance::tied, pooled.scatter, pooled.weight, first.frame_->spread,
                                       first.floor_, first.factor_, first.inverse_);
@@ -273,6 +283,12 @@ class BasicGaussian {
       next[k].at_floor_ = first.at_floor_;
       next[k].refresh();
     }
+  }
+
+  /// Starts again as another; where the covariance is tied, only the location is its own.
+  void renew(const BasicGaussian& from) {
+    if (structure_ == Covariance::tied) location_ = from.location_, refresh();
+    else *this = from;
   }
 
   static Index free_parameters(const std::vector<BasicGaussian>& all) {
@@ -466,7 +482,13 @@ class BasicGaussian {
   }
 
  private:
-  static constexpr double least_weight = 1e-100;  // below it, means of a component's observations lose their digits
+  static constexpr double least_weight = 1e-305;  // below it, sums of weighted observations lose their digits
+
+  static Index checked(Index dimension) {
+    require(dimension >= 1, "a Gaussian needs at least one dimension, got ", dimension);
+    require(Dim == Eigen::Dynamic || dimension == Dim, "expected dimension ", Dim, ", got ", dimension);
+    return dimension;
+  }
 
   bool clear_of_floor() const {
     const Index d = dimension();

@@ -1,5 +1,6 @@
 #pragma once
 #include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
 
 #include "emulsion/core/concepts.hpp"
@@ -28,7 +29,7 @@ class ConstantGate {
   };
   struct Scratch {};
 
-  explicit ConstantGate(Index components) : weights_(components) {
+  explicit ConstantGate(Index components) : weights_(std::max<Index>(0, components)) {
     require(components >= 1, "a mixture needs at least one component, got ", components);
     for (Index k = 0; k < components; ++k) weights_(k) = 1 / static_cast<double>(components);
   }
@@ -69,7 +70,7 @@ class ConstantGate {
   }
   void maximize(const Statistics& s, ConstantGate& next) const {
     const double total = s.counts.sum();
-    for (Index k = 0; k < size() && total > 0; ++k) next.weights_(k) = s.counts(k) / total;
+    for (Index k = 0; k < size(); ++k) next.weights_(k) = total > 0 ? s.counts(k) / total : weights_(k);
   }
   double offset() const { return 0; }
 

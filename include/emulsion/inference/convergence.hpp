@@ -11,22 +11,41 @@ namespace emulsion {
 /// How far the objective still is from its limit, estimated from the gains of plain EM steps.
 ///
 /// Near the limit an EM step multiplies the distance by a rate in (0, 1), so that a gain g leaves g rate / (1 - rate)
-/// (Aitken; McLachlan and Krishnan, 2008, sec. 4.9). Two things make a single ratio of gains dishonest, both towards
-/// too near. The error is a sum of modes of different rates, of which the slowest shows only after the others have
-/// died: the largest rate seen lately is used. And gains are differences of large sums, with the rounding of those: a
-/// ratio is taken over as many steps as it needs to stand out from it.
+/// (Aitken; McLachlan and Krishnan, 2008, sec. 4.9). Three things keep the estimate honest:
+/// - The error is a sum of modes of different rates, of which the slowest shows only after the others have died: the
+///   largest rate seen lately is used.
+/// - Gains are differences of large sums, with the rounding of those: a ratio is taken over as many steps as it needs
+/// to
+///   stand out from it.
+/// - Below that rounding a gain is taken from the step of the parameters, of whose square it is a multiple (the largest
+///   seen lately while gains could be measured).
 class Convergence {
  public:
-  /// A plain step took the objective from `before` to `after`; `chained`: the step before it was plain as well.
-  void step(double before, double after, bool chained) {
+  /// A plain step took the objective from `before` to `after`; `chained`: the step before it was plain as well;
+  /// `square`: squared length of the step of the parameters, NaN where unknown.
+  void step(double before, double after, bool chained, double square) {
     rounding_ = 1e-15 * (std::abs(after) + 1);
+    ++steps_;
+    const double last = gain_;
+    const bool last_below = below_;
     gain_ = after - before;
-    if (!chained) {
+    below_ = false;
+    if (gain_ > 1e3 * rounding_ && square > 0) {
+      ratios_[ratio_count_++ % window] = gain_ / square;
+    } else if (gain_ <= 1e3 * rounding_ && ratio_count_ > 0 && square >= 0) {
+      below_ = true;
+      gain_ = square * *std::max_element(ratios_.begin(),
+                                         ratios_.begin() + std::min<std::ptrdiff_t>(
+                                                               static_cast<std::ptrdiff_t>(ratio_count_), window));
+      length_ = 0;
+      if (chained && last_below && gain_ < last) remember(gain_ / last);
+      return;
+    }
+    if (!chained || length_ == 0) {
       length_ = 0;
       objectives_[length_++ % history] = before;
     }
     objectives_[length_++ % history] = after;
-    ++steps_;
     for (std::size_t span = 1; 2 * span < std::min(length_, history); span *= 2) {
       const double late = back(0) - back(span), early = back(span) - back(2 * span);
       if (!(late > 0) || !(early > 0)) continue;
@@ -48,7 +67,7 @@ class Convergence {
   /// The factor by which an iteration shrinks the distance: the largest of the recent ones; NaN before any.
   double rate() const {
     double largest = std::numeric_limits<double>::quiet_NaN();
-    for (std::size_t i = 0; i < std::min(filled_, window); ++i) {
+    for (std::size_t i = 0; i < std::min<std::size_t>(filled_, window); ++i) {
       if (!(rates_[i] <= largest)) largest = rates_[i];
     }
     return largest;
@@ -56,25 +75,29 @@ class Convergence {
   /// Estimated distance after the last step, in nats; NaN where it cannot be estimated.
   double distance() const {
     if (steps_ > 1 && exhausted() && filled_ == 0) return 2 * rounding_;  // a fixed point at once
-    return std::max(gain_, rounding_) * rate() / (1 - rate());
+    return (below_ ? gain_ : std::max(gain_, rounding_)) * rate() / (1 - rate());
   }
   /// Whether the rate rests on more than a few steps, or there is nothing left to measure it by.
   bool settled() const { return filled_ >= 3 || exhausted(); }
-  /// Whether the last gain is nothing but rounding.
-  bool exhausted() const { return gain_ <= rounding_; }
+  /// Whether the last gain is nothing but rounding, and no step of the parameters tells more.
+  bool exhausted() const { return !below_ && gain_ <= rounding_; }
+  /// Whether the steps of the parameters matter yet.
+  bool wants_steps() const { return gain_ < 1e7 * rounding_; }
   double rounding() const { return rounding_; }
 
  private:
-  static constexpr std::size_t window = 24, history = 129;
+  static constexpr std::ptrdiff_t window = 24;
+  static constexpr std::size_t history = 129;
 
   double back(std::size_t steps) const { return objectives_[(length_ - 1 - steps) % history]; }
   void remember(double rate) { rates_[filled_++ % window] = rate; }
 
-  std::array<double, window> rates_{};
+  std::array<double, window> rates_{}, ratios_{};
   std::array<double, history> objectives_{};
-  std::size_t filled_ = 0, length_ = 0;
+  std::size_t filled_ = 0, ratio_count_ = 0, length_ = 0;
   Index steps_ = 0;
   double gain_ = 0, rounding_ = 0;
+  bool below_ = false;
 };
 
 }  // namespace emulsion

@@ -128,11 +128,11 @@ struct Nearest {
         if (scores(i, k) > scores(i, best)) best = k;
       }
       const double nearest = scores(i, best);
+      const bool soft = width > 0 && std::isfinite(nearest);
       double total = 0;
       for (Index k = 0; k < scores.cols(); ++k) {
-        const double share = width > 0   ? std::exp((scores(i, k) - nearest) / (2 * width * width))
-                             : k == best ? 1.0
-                                         : 0.0;
+        double share = k == best ? 1.0 : 0.0;
+        if (soft) share = std::exp((scores(i, k) - nearest) / (2 * width * width));
         total += (scores(i, k) = share);
       }
       for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= block.weight(i) / total;

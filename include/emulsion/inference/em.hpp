@@ -67,6 +67,7 @@ class EmRun {
       : data_(data), options_(options), e_step_(std::move(e_step)), reduce_(std::move(reduce)), workers_(workers),
         now_(std::move(start)), next_(now_), before_(now_), fallback_(now_) {
     fold_.emplace(now_, data_, workers_, options_.block);
+    if constexpr (Charted<M>) squarem_.prepare(now_);
     report_.trace.reserve(static_cast<std::size_t>(std::min<Index>(options_.max_iterations, 4095)) + 1);
   }
 
@@ -95,8 +96,10 @@ class EmRun {
     const bool first = report_.trace.empty();
     if (!first && !extrapolated_ && !renewed_) {
       if (objective < report_.objective - slack) return fell(objective);
-      convergence_.step(report_.objective, objective, plain_ > 0);
+      convergence_.step(report_.objective, objective, plain_ > 0, step_);
     }
+    idle_ = objective > highest_ + convergence_.rounding() ? 0 : idle_ + 1;
+    highest_ = std::max(highest_, objective);
     plain_ = extrapolated_ || first || renewed_ ? 0 : plain_ + 1;
     extrapolated_ = renewed_ = false;
     report_.objective = objective;
@@ -107,25 +110,27 @@ class EmRun {
     if (options_.stop.stop_requested()) return end(Status::stopped);
     if (converged()) return end(Status::converged);
     if (report_.iterations >= options_.max_iterations) return end(limit_status());
-    if (idle_ > 50) return end(Status::sublinear);
+    if (idle_ > 50 && convergence_.exhausted()) return end(Status::sublinear);
 
     now_.maximize(statistics, next_);
     ++report_.iterations;
     log_.iteration = report_.iterations;
     if (!diagnose()) return end(Status::failed);
-    if constexpr (Charted<M>) accelerate();
+    if constexpr (Charted<M>) {
+      step_ = convergence_.wants_steps() ? squarem_.square_step(now_, next_) : nan;
+      accelerate();
+    }
     std::swap(before_, now_);
     std::swap(now_, next_);
     return true;
   }
 
-  /// The distance must be below a tenth of the tolerance, because it is an estimate, after several plain steps.
+  /// The distance must be below a hundredth of the tolerance, because it is an estimate, after several plain steps.
   bool converged() {
-    idle_ = plain_ > 0 && convergence_.exhausted() ? idle_ + 1 : 0;
     const double tolerance = options_.tolerance * total_weight_;
     const double distance = convergence_.distance();
-    confirming_ = distance <= 0.1 * tolerance || (idle_ >= 5 && distance <= tolerance);
-    return confirming_ && plain_ >= 4 && convergence_.settled();
+    confirming_ = distance <= 0.01 * tolerance || (idle_ >= 50 && convergence_.exhausted() && distance <= tolerance);
+    return confirming_ && plain_ >= 6 && convergence_.settled();
   }
 
   Status limit_status() const {
@@ -196,11 +201,13 @@ class EmRun {
               sentence({"component ", k, " was removed; ", next_.size(), " are left"})});
     now_ = before_ = fallback_ = next_;
     fold_.emplace(now_, data_, workers_, options_.block);
+    if constexpr (Charted<M>) squarem_.prepare(now_);
     restart();
   }
 
   [[gnu::cold]] void restart() {
     renewed_ = true;
+    highest_ = -std::numeric_limits<double>::infinity();
     squarem_.forget();
     convergence_.restart();
   }
@@ -247,7 +254,10 @@ class EmRun {
   Convergence convergence_;
   Squarem squarem_;
   std::vector<Index> reseeds_;
-  Index plain_ = 0, idle_ = 0;
+  static constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  double step_ = nan;                                          // squared step of the parameters from before_ to now_
+  double highest_ = -std::numeric_limits<double>::infinity();  // objective so far
+  Index plain_ = 0, idle_ = 0;                                 // plain steps in a row; E-steps without a gain
   bool extrapolated_ = false, renewed_ = false, confirming_ = false;
 };
 

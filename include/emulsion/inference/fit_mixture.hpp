@@ -73,7 +73,9 @@ class MultiStart {
   };
   /// The run at that place of the order.
   Run& at(std::size_t place) { return runs_[static_cast<std::size_t>(order_[place])]; }
-  bool regular_fit(const Run& run) const { return run.regularity >= options_.regular; }
+  bool regular_fit(const Run& run) const {
+    return run.regularity >= options_.regular && std::isfinite(run.objective());
+  }
 
   [[gnu::cold]] void short_fit(Index r) {
     Rng rng = rng_.fork(static_cast<std::uint64_t>(r));

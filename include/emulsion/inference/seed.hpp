@@ -58,6 +58,9 @@ template <class D>
   }
   require(options.width >= 0 && std::isfinite(options.width), "the width of a start must not be negative, got ",
           options.width);
+  require(options.threads >= 1 && options.threads <= 4096, "threads must lie between 1 and 4096, got ",
+          options.threads);
+  require(options.sample >= 1, "k-means needs a sample of at least one observation, got ", options.sample);
   require(options.lloyd >= 0, "the number of Lloyd steps must not be negative, got ", options.lloyd);
 }
 
@@ -67,6 +70,7 @@ template <class D>
 template <class C, Observations D>
 MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, const SeedOptions& options = {}) {
   require(components >= 1, "a mixture needs at least one component, got ", components);
+  require(x.size() > 0, "a start needs at least one observation, got none (data of ", x.dimension(), " x 0)");
   MixtureOf<C> model(ConstantGate(components),
                      Components<C>(std::vector<C>(static_cast<std::size_t>(components), prototype)));
   model.check(x);

@@ -15,6 +15,19 @@ namespace emulsion {
 /// extrapolation costs little.
 class Squarem {
  public:
+  /// Makes the storage.
+  template <class M>
+  void prepare(const M& model) {
+    for (Eigen::VectorXd& point : points_) model.pack(point);
+    for (Eigen::VectorXd& end : ends_) model.pack(end);
+  }
+  /// Squared length of the step from one model to the other.
+  template <class M>
+  double square_step(const M& from, const M& to) {
+    from.pack(ends_[0]);
+    to.pack(ends_[1]);
+    return square_distance(ends_[0].data(), ends_[1].data(), ends_[0].size());
+  }
   template <class M>
   void start(const M& first, const M& second) {
     first.pack(points_[0]);
@@ -57,6 +70,7 @@ class Squarem {
 
  private:
   Eigen::VectorXd points_[3];
+  Eigen::VectorXd ends_[2];
   double step_ = 1, longest_ = 4;
   bool started_ = false, capped_ = false;
 };

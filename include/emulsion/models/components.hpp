@@ -145,6 +145,8 @@ class Components {
 
   /// Throws InvalidArgument where the family cannot have produced these data.
   void check(const Data& x) const {
+    require(dimension() != 1 || x.size() != 1 || x.dimension() == 1, "1 observation of dimension ", x.dimension(),
+            " for a model of one variable; for ", x.dimension(), " observations of it pass x.transpose()");
     require(x.dimension() == dimension(), "expected ", dimension(), " dimensions, got ", x.dimension(), " (data of ",
             x.dimension(), " x ", x.size(), "; an observation is a column, rows(x) adapts rows)");
     if constexpr (requires { all_.front().check(x); }) all_.front().check(x);
@@ -180,7 +182,10 @@ class Components {
   }
 
   void drop(Index k) { all_.erase(all_.begin() + k); }
-  void renew(Index k, const Components& from) { all_[static_cast<std::size_t>(k)] = from[k]; }
+  void renew(Index k, const Components& from) {
+    if constexpr (requires(C & c) { c.renew(from[k]); }) all_[static_cast<std::size_t>(k)].renew(from[k]);
+    else all_[static_cast<std::size_t>(k)] = from[k];
+  }
 
  private:
   static typename C::Statistics zero(const std::vector<C>& components) {

@@ -100,7 +100,7 @@ struct Nodes {
     }
   }
   static bool admitted(const C& c, const typename Data::Matrix& point) {
-    if constexpr (requires(const Data& x) { c.check(x); }) {
+    if constexpr (requires(const Data& data) { c.check(data); }) {
       try {
         c.check(Data(point));
       } catch (const InvalidArgument&) { return false; }

@@ -1,0 +1,225 @@
+#include "emulsion/distributions/gaussian.hpp"
+
+#include "catch.hpp"
+#include "emulsion/models/mixture.hpp"
+
+using namespace emulsion;
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+using Mixtures = MixtureOf<Gaussian>;
+
+namespace {
+
+constexpr Covariance structures[] = {Covariance::full, Covariance::diagonal, Covariance::spherical, Covariance::tied};
+
+MatrixXd normal_matrix(Index rows, Index cols, Rng& rng) {
+  MatrixXd a(rows, cols);
+  for (Index i = 0; i < a.size(); ++i) a.data()[i] = rng.normal();
+  return a;
+}
+
+/// Lower triangular with a positive diagonal, whose square has about this condition number.
+MatrixXd random_factor(Index d, double condition, Rng& rng) {
+  MatrixXd l = 0.3 * normal_matrix(d, d, rng).triangularView<Eigen::StrictlyLower>().toDenseMatrix();
+  for (Index i = 0; i < d; ++i) {
+    const double share = d > 1 ? static_cast<double>(i) / static_cast<double>(d - 1) : 0;
+    l(i, i) = 1;
+    l.row(i) *= std::pow(condition, -share / 2);
+  }
+  return l;
+}
+
+/// log sum_k w_k N(x | mean_k, L_k L_k') from the textbook, in long double.
+double naive(const VectorXd& weights, const std::vector<VectorXd>& means, const std::vector<MatrixXd>& factors,
+             const VectorXd& x) {
+  const Index d = x.size();
+  std::vector<long double> scores;
+  for (std::size_t k = 0; k < means.size(); ++k) {
+    std::vector<long double> z(static_cast<std::size_t>(d));
+    long double score = std::log(static_cast<long double>(weights(static_cast<Index>(k)))) -
+                        0.5L * static_cast<long double>(d) * 1.837877066409345483560659472811235279L;
+    for (Index i = 0; i < d; ++i) {
+      long double value = static_cast<long double>(x(i)) - static_cast<long double>(means[k](i));
+      for (Index j = 0; j < i; ++j) {
+        value -= static_cast<long double>(factors[k](i, j)) * z[static_cast<std::size_t>(j)];
+      }
+      z[static_cast<std::size_t>(i)] = value / static_cast<long double>(factors[k](i, i));
+      score -= std::log(static_cast<long double>(factors[k](i, i))) +
+               0.5L * z[static_cast<std::size_t>(i)] * z[static_cast<std::size_t>(i)];
+    }
+    scores.push_back(score);
+  }
+  const long double largest = *std::max_element(scores.begin(), scores.end());
+  long double sum = 0;
+  for (const long double score : scores) sum += std::exp(score - largest);
+  return static_cast<double>(largest + std::log(sum));
+}
+
+/// The largest relative error of log densities, at points near every component and between them.
+double worst_error(const VectorXd& weights, const std::vector<VectorXd>& means, const std::vector<MatrixXd>& factors,
+                   Rng& rng) {
+  std::vector<Gaussian> components;
+  for (std::size_t k = 0; k < means.size(); ++k) components.push_back(Gaussian::from_factor(means[k], factors[k]));
+  const Mixtures model(weights, components);
+  const Index d = model.dimension(), n = 60;
+  MatrixXd x(d, n);
+  for (Index i = 0; i < n; ++i) {
+    const std::size_t k = static_cast<std::size_t>(i) % means.size();
+    x.col(i) = means[k] + factors[k] * normal_matrix(d, 1, rng);
+    if (i % 5 == 0) x.col(i) = 0.5 * (means[k] + means.back());
+  }
+  const VectorXd found = model.log_density(x);
+  double worst = 0;
+  for (Index i = 0; i < n; ++i) {
+    const double exact = naive(weights, means, factors, x.col(i));
+    worst = std::max(worst, std::abs(found(i) - exact) / std::max(1.0, std::abs(exact)));
+  }
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("the Gaussian log density, to 1e-9 of the textbook's in long double") {
+  Rng rng(1);
+  for (const Index d : {1, 2, 3, 8}) {
+    for (const double condition : {1.0, 1e6, 1e12}) {
+      for (const double apart : {1.0, 1e3, 1e6}) {
+        for (const double offset : {0.0, 1e3, 1e9}) {
+          for (const double scale : {1.0, 1e-8, 1e100}) {
+            const VectorXd weights = Eigen::Vector3d(0.5, 0.3, 0.2);
+            std::vector<VectorXd> means;
+            std::vector<MatrixXd> factors;
+            for (Index k = 0; k < 3; ++k) {
+              means.push_back(scale * ((apart * normal_matrix(d, 1, rng)).array() + offset).matrix());
+              factors.push_back(scale * random_factor(d, condition, rng));
+            }
+            CAPTURE(d, condition, apart, offset, scale);
+            CHECK(worst_error(weights, means, factors, rng) <= 1e-9);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("the same under every structure, from covariances") {
+  Rng rng(2);
+  const Index d = 4;
+  for (const Covariance structure : structures) {
+    for (const double offset : {0.0, 1e9}) {
+      MatrixXd factor = random_factor(d, 100, rng);
+      if (is_diagonal(structure)) factor = factor.diagonal().asDiagonal().toDenseMatrix();
+      if (structure == Covariance::spherical) factor = 3 * MatrixXd::Identity(d, d);
+      const VectorXd mean = (normal_matrix(d, 1, rng).array() + offset).matrix();
+      const Gaussian g(mean, factor * factor.transpose(), structure);
+      const Mixtures model(VectorXd::Ones(1), {g});
+      MatrixXd x = (factor * normal_matrix(d, 20, rng)).colwise() + mean;
+      x.col(3) += VectorXd::Constant(d, 1e6);
+      CAPTURE(to_string(structure), offset);
+      for (Index i = 0; i < 20; ++i) {
+        CHECK(model.log_density(x)(i) == Approx(naive(VectorXd::Ones(1), {mean}, {factor}, x.col(i))).epsilon(1e-11));
+      }
+      CHECK((g.mean() - mean).norm() <= 1e-15 * mean.norm());
+      CHECK((g.factor() - factor).norm() <= 1e-13 * factor.norm());
+      CHECK((g.covariance() - factor * factor.transpose()).norm() <= 1e-13 * factor.squaredNorm());
+      CHECK(g.covariance() == g.covariance().transpose());
+      CHECK(g.structure() == structure);
+    }
+  }
+  CHECK(Gaussian(4).free_parameters() == 14);
+  CHECK(Gaussian(4, Covariance::diagonal).free_parameters() == 8);
+  CHECK(Gaussian(4, Covariance::spherical).free_parameters() == 5);
+}
+
+TEST_CASE("from_factor is exact where a covariance would overflow or lose its small eigenvalues") {
+  const Eigen::Vector2d mean(1e180, -3e-170);
+  const MatrixXd lower = (MatrixXd(2, 2) << 1e200, 0, 0, 1e-180).finished();
+  const Gaussian g = Gaussian::from_factor(mean, lower);
+  CHECK(g.factor() == lower);
+  CHECK(g.mean() == mean);
+  CHECK(std::isinf(g.covariance()(0, 0)));
+  const Mixtures model(VectorXd::Ones(1), {g});
+  CHECK(model.log_density(MatrixXd(mean))(0) ==
+        Approx(-std::log(2 * 3.14159265358979323846) - 20 * std::log(10.0)).epsilon(1e-14));
+  const MatrixXd thin = (MatrixXd(2, 2) << 1, 0, 1, 1e-12).finished();  // its square is singular in double
+  CHECK(Gaussian::from_factor(Eigen::Vector2d(0, 0), thin).factor() == thin);
+  CHECK_THROWS_AS(Gaussian(Eigen::Vector2d(0, 0), thin * thin.transpose()), InvalidArgument);
+}
+
+TEST_CASE("Gaussian samples have the moments of the distribution, within five standard errors") {
+  Rng rng(3);
+  const Index d = 3, n = 50'000;
+  for (const Covariance structure : structures) {
+    for (const double offset : {0.0, 1e6}) {
+      MatrixXd factor = random_factor(d, 9, rng);
+      if (is_diagonal(structure)) factor = factor.diagonal().asDiagonal().toDenseMatrix();
+      if (structure == Covariance::spherical) factor = 2 * MatrixXd::Identity(d, d);
+      const VectorXd mean = VectorXd::Constant(d, offset);
+      const MatrixXd s = factor * factor.transpose();
+      const MatrixXd x = Mixtures(VectorXd::Ones(1), {Gaussian(mean, s, structure)}).sample(n, rng);
+      const MatrixXd centred = x.colwise() - mean;
+      const VectorXd first = centred.rowwise().mean();
+      const MatrixXd second = centred * centred.transpose() / static_cast<double>(n);
+      CAPTURE(to_string(structure), offset);
+      for (Index i = 0; i < d; ++i) {
+        CHECK(std::abs(first(i)) <= 5 * std::sqrt(s(i, i) / static_cast<double>(n)));
+        for (Index j = 0; j <= i; ++j) {
+          const double deviation = std::sqrt((s(i, i) * s(j, j) + s(i, j) * s(i, j)) / static_cast<double>(n));
+          CHECK(std::abs(second(i, j) - s(i, j)) <= 5 * deviation);
+        }
+      }
+      // Fourth moment of a standardised coordinate: 3, with variance 96 / n.
+      CHECK(std::abs((centred.row(0).array() / std::sqrt(s(0, 0))).pow(4).mean() - 3) <= 5 * std::sqrt(96.0 / n));
+    }
+  }
+}
+
+TEST_CASE("float data: the density of the rounded values, in double") {
+  Rng rng(4);
+  const Gaussian g(Eigen::Vector2d(1e4, -1e4), (MatrixXd(2, 2) << 2, 0.5, 0.5, 1).finished());
+  const BasicGaussian<float> of_float(Eigen::Vector2d(1e4, -1e4), (MatrixXd(2, 2) << 2, 0.5, 0.5, 1).finished());
+  const MixtureOf<BasicGaussian<float>> model(VectorXd::Ones(1), {of_float});
+  const Eigen::MatrixXf x = Mixtures(VectorXd::Ones(1), {g}).sample(100, rng).cast<float>();
+  const MatrixXd same = x.cast<double>();
+  CHECK((model.log_density(x) - Mixtures(VectorXd::Ones(1), {g}).log_density(same)).cwiseAbs().maxCoeff() < 1e-12);
+}
+
+TEST_CASE("misuse of a Gaussian is one sentence") {
+  const Eigen::Vector2d mean(0, 0);
+  const MatrixXd one = MatrixXd::Identity(2, 2);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_WITH(Gaussian(0), "a Gaussian needs at least one dimension, got 0");
+  CHECK_THROWS_WITH((BasicGaussian<double, 3>(2)), "expected dimension 3, got 2");
+  CHECK_THROWS_WITH(Gaussian(2, Covariance::full, 0.0),
+                    "the floor of a covariance, relative to the data's variances, must lie in (0, 1), got 0");
+  CHECK_THROWS_WITH(Gaussian(mean, MatrixXd::Identity(3, 3)),
+                    "a Gaussian with a mean of dimension 2 needs a covariance of 2 x 2, got 3 x 3");
+  CHECK_THROWS_WITH(Gaussian(VectorXd(), MatrixXd()),
+                    "a Gaussian with a mean of dimension 0 needs a covariance of 0 x 0, got 0 x 0");
+  CHECK_THROWS_WITH(Gaussian(Eigen::Vector2d(nan, 0), one), "the mean and covariance of a Gaussian must be finite");
+  CHECK_THROWS_WITH(Gaussian(mean, one * std::numeric_limits<double>::infinity()),
+                    "the mean and covariance of a Gaussian must be finite");
+  MatrixXd s = one;
+  s(0, 1) = 0.5;
+  CHECK_THROWS_WITH(Gaussian(mean, s), ContainsSubstring("a covariance must be symmetric"));
+  s(1, 0) = s(0, 1) = 2;
+  CHECK_THROWS_WITH(Gaussian(mean, s), "a covariance must be positive definite; the 2 x 2 matrix given is not");
+  s(1, 1) = -1;
+  CHECK_THROWS_WITH(Gaussian(mean, s), "a covariance must be positive definite; its diagonal element 1 is -1");
+  s = (MatrixXd(2, 2) << 1, 0.5, 0.5, 1).finished();
+  CHECK_THROWS_WITH(Gaussian(mean, s, Covariance::diagonal),
+                    "the covariance given is not diagonal: element (0, 1) is 0.5");
+  s = Eigen::Vector2d(1, 2).asDiagonal();
+  CHECK_THROWS_WITH(Gaussian(mean, s, Covariance::spherical),
+                    "the covariance given is not spherical: element (1, 1) is 2");
+  CHECK_NOTHROW(Gaussian(mean, s, Covariance::diagonal));
+
+  CHECK_THROWS_WITH(Gaussian::from_factor(mean, MatrixXd::Identity(2, 3)),
+                    "a Gaussian with a mean of dimension 2 needs a factor of 2 x 2, got 2 x 3");
+  CHECK_THROWS_WITH(Gaussian::from_factor(mean, -one),
+                    "the factor of a covariance needs a positive diagonal; element 0 is -1");
+  CHECK_THROWS_WITH(Gaussian::from_factor(mean, one * nan), "the mean and factor of a Gaussian must be finite");
+  MatrixXd above = one;
+  above(0, 1) = 7;
+  CHECK(Gaussian::from_factor(mean, above).factor() == one);  // the upper triangle is not read
+}

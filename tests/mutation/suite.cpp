@@ -1,0 +1,116 @@
+// The law suites on a few small families, as tests/mutation.sh compiles them against spoilt headers: quick to compile,
+// unoptimised, no test framework. Prints the first broken law of every suite; fails if there is one. PART chooses.
+#include <cstdio>
+
+#include "emulsion/testing/laws.hpp"
+
+using namespace emulsion;
+
+namespace {
+
+int failures = 0;
+
+void report(const char* subject, const std::vector<std::string>& broken) {
+  for (const std::string& sentence : broken) {
+    if (failures++ == 0) std::printf("%s: %s\n", subject, sentence.substr(8, sentence.find(" (") - 8).c_str());
+  }
+}
+
+/// d x n points in two correlated clouds.
+[[maybe_unused]] Eigen::MatrixXd clouds(Index d, Index n, Rng& rng) {
+  Eigen::MatrixXd x(d, n);
+  for (Index i = 0; i < n; ++i) {
+    const double common = rng.normal(), cloud = rng.below(2) == 0 ? 0 : 3;
+    for (Index j = 0; j < d; ++j) x(j, i) = 5 + static_cast<double>(j + 1) * (common + 0.8 * rng.normal() + cloud);
+  }
+  return x;
+}
+[[maybe_unused]] Eigen::MatrixXd integers(Index d, Index n, std::uint64_t below, Rng& rng) {
+  Eigen::MatrixXd x(d, n);
+  for (Index i = 0; i < n; ++i) {
+    const std::uint64_t most = rng.below(2) == 0 ? below : 2;
+    for (Index j = 0; j < d; ++j) x(j, i) = static_cast<double>(rng.below(most));
+  }
+  return x;
+}
+
+}  // namespace
+
+#if defined(PART_gaussian)
+#include "emulsion/distributions/gaussian.hpp"
+#include "emulsion/testing/component_laws.hpp"
+void run(std::uint64_t seed) {
+  for (const auto structure : {Covariance::full, Covariance::diagonal, Covariance::spherical}) {
+    const auto generate = [](Index n, Rng& rng) { return clouds(2, n, rng); };
+    report("component", testing::component_laws(Gaussian(2, structure), generate, seed));
+    report("component", testing::component_laws(Gaussian(2, structure, 0.6), generate, seed, {.interior = false}));
+  }
+}
+#elif defined(PART_discrete)
+#include "emulsion/distributions/categorical.hpp"
+#include "emulsion/distributions/poisson.hpp"
+#include "emulsion/testing/component_laws.hpp"
+void run(std::uint64_t seed) {
+  const testing::ComponentLaws options{.support = testing::Support::counts};
+  report("component", testing::component_laws(
+                          Poisson(1), [](Index n, Rng& rng) { return integers(1, n, 9, rng); }, seed, options));
+  const auto answers = [](Index n, Rng& rng) { return integers(2, n, 3, rng); };
+  report("component", testing::component_laws(Categorical(std::vector<Index>{3, 3}), answers, seed, options));
+}
+#elif defined(PART_term)
+#include "emulsion/distributions/gaussian.hpp"
+#include "emulsion/gates/constant.hpp"
+#include "emulsion/models/components.hpp"
+#include "emulsion/testing/term_laws.hpp"
+void run(std::uint64_t seed) {
+  Rng rng(seed);
+  const Eigen::MatrixXd x = clouds(2, 60, rng);
+  const Points<> view(x);
+  report("term", testing::term_laws(ConstantGate(3), view, seed, {.gate = true}));
+  for (const auto structure : {Covariance::tied, Covariance::full}) {
+    report("term",
+           testing::term_laws(Components<Gaussian>(std::vector<Gaussian>(3, Gaussian(2, structure))), view, seed));
+  }
+}
+#elif defined(PART_model)
+#include "emulsion/distributions/poisson.hpp"
+#include "emulsion/models/mixture.hpp"
+#include "emulsion/testing/em_laws.hpp"
+#include "emulsion/testing/model_laws.hpp"
+void run(std::uint64_t seed) {
+  Rng rng(seed);
+  const Eigen::MatrixXd x = integers(1, 400, 12, rng);
+  const auto one = [](double rate) { return Poisson(Eigen::VectorXd(Eigen::VectorXd::Constant(1, rate))); };
+  const MixtureOf<Poisson> start(Eigen::Vector2d(0.4, 0.6), {one(1), one(7)});
+  report("model", testing::model_laws(start, x, seed, {.block = 4, .far = false}));
+  report("driver", testing::em_laws(start, x, seed));
+  // Two Poisson components with nearby rates: EM is slow.
+  const MixtureOf<Poisson> slow(Eigen::Vector2d(0.5, 0.5), {one(1), one(1.2)});
+  const Eigen::MatrixXd near = integers(1, 130, 4, rng);
+  report("driver", testing::em_laws(slow, near, seed));
+  report("driver", testing::em_laws(slow, near, seed, {.acceleration = Acceleration::none}));
+}
+#elif defined(PART_mixture)
+#include "emulsion/testing/gaussian_laws.hpp"
+#include "emulsion/testing/model_laws.hpp"
+void run(std::uint64_t seed) {
+  Rng rng(seed);
+  const Eigen::MatrixXd x = clouds(2, 80, rng);
+  const Points<> view(x);
+  const auto start = emulsion::seed(Gaussian(2), 2, view, rng);
+  report("model", testing::model_laws(start, view, seed));
+  report("chain rule", testing::chain_laws(start, {1}, view, seed));
+  const Eigen::Matrix2d a = (Eigen::Matrix2d() << 2, 0.5, -1, 3).finished();
+  report("affine", testing::affine_laws(Gaussian(2), 2, view, a, Eigen::Vector2d(3, -7), std::log(6.5), seed));
+}
+#endif
+
+int main() {
+  try {
+    for (std::uint64_t seed = 0; seed < 2 && failures == 0; ++seed) run(seed);
+  } catch (const std::exception& error) {
+    std::printf("an exception: %s\n", error.what());
+    return 1;
+  }
+  return failures == 0 ? 0 : 1;
+}
