@@ -400,7 +400,8 @@ TEST_CASE("model files: damaged fields, one sentence each") {
   CHECK(component([](Json& c) { c["at_floor"] = 3; }) ==
         "m.json: component 1: a covariance of dimension 2 cannot have 3 eigenvalues at the floor");
   CHECK(component([](Json& c) { c["floor"] = 1; }) ==
-        "m.json: component 1: the floor of a covariance, relative to the data's variances, must lie in (0, 1), got 1");
+        "m.json: component 1: the floor of a covariance, relative to the data's variances, must lie in [1e-15, 1), got "
+        "1; below, it would drown in rounding");
   CHECK(component([](Json& c) {
           c["location"] = c["centre"] = c["scale"] = c["spread"] = c["factor"] = Json::array();
         }) == "m.json: component 1: a Gaussian needs at least one dimension, got 0");

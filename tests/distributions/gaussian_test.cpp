@@ -188,10 +188,11 @@ TEST_CASE("misuse of a Gaussian is one sentence") {
   const Eigen::Vector2d mean(0, 0);
   const MatrixXd one = MatrixXd::Identity(2, 2);
   const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_WITH(Gaussian(-1), "a Gaussian needs at least one dimension, got -1");
   CHECK_THROWS_WITH(Gaussian(0), "a Gaussian needs at least one dimension, got 0");
   CHECK_THROWS_WITH((BasicGaussian<double, 3>(2)), "expected dimension 3, got 2");
   CHECK_THROWS_WITH(Gaussian(2, Covariance::full, 0.0),
-                    "the floor of a covariance, relative to the data's variances, must lie in (0, 1), got 0");
+                    ContainsSubstring("the floor of a covariance, relative to the data's variances, must lie in"));
   CHECK_THROWS_WITH(Gaussian(mean, MatrixXd::Identity(3, 3)),
                     "a Gaussian with a mean of dimension 2 needs a covariance of 2 x 2, got 3 x 3");
   CHECK_THROWS_WITH(Gaussian(VectorXd(), MatrixXd()),

@@ -440,10 +440,10 @@ TEST_CASE("rows 25 and 26: every policy is the same for any number of threads") 
   }
 }
 
-TEST_CASE("row 26: a floor below rounding, and one near one") {
+TEST_CASE("row 26: a floor just above rounding, and one near one") {
   MatrixXd x(3, 200);
   x << two_blobs(), two_blobs().row(0);
-  for (const double floor : {1e-300, 1e-30, 1e-20, 1e-6, 0.1, 0.999}) {
+  for (const double floor : {1e-15, 1e-6, 0.1, 0.999}) {
     for (const Covariance structure : structures) {
       INFO("floor " << floor << ", " << to_string(structure));
       const auto fit =

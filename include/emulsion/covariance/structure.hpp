@@ -44,15 +44,15 @@ Index estimate_factor(Covariance structure, const Matrix& scatter, double weight
   const Index d = scatter.rows();
   if (is_diagonal(structure)) {
     Index held = 0;
-    double mean = 0, mean_spread = 0;
+    double mean = 0, widest = 0;
     for (Index j = 0; j < d; ++j) {
       mean += scatter(j, 0) / weight / static_cast<double>(d);
-      mean_spread += spread(j) * spread(j) / static_cast<double>(d);
+      widest = std::max(widest, spread(j) * spread(j));
     }
     for (Index j = 0; j < d; ++j) {
       const bool spherical = structure == Covariance::spherical;
       const double variance = spherical ? mean : scatter(j, 0) / weight;
-      const double least = floor * (spherical ? mean_spread : spread(j) * spread(j));
+      const double least = floor * (spherical ? widest : spread(j) * spread(j));
       held += variance < least ? 1 : 0;
       factor(j, 0) = std::sqrt(std::max(variance, least));
       inverse(j, 0) = 1 / factor(j, 0);
@@ -74,22 +74,18 @@ Index estimate_factor(Covariance structure, const Matrix& scatter, double weight
   }
   Index held = 0;
   if (!clear) {
-    Matrix vectors(d, d);  // rare: only where a component is nearly singular
-    Matrix values(d, d);
+    Matrix& values = factor;
+    Matrix& vectors = inverse;
     standardised(values);
     symmetric_eigen(values, vectors);
-    // Below 1e-28 of the largest, the square root of an eigenvalue is rounding.
     double largest = 0;
     for (Index j = 0; j < d; ++j) largest = std::max(largest, values(j, j));
+    // Below 1e-28 of the largest, the square root of an eigenvalue is rounding.
     const double least = std::max(floor, 1e-28 * largest);
     for (Index j = 0; j < d; ++j) {
-      if (values(j, j) < least) {
-        values(j, j) = least;
-        ++held;
-      }
-    }
-    for (Index k = 0; k < d; ++k) {
-      for (Index i = 0; i < d; ++i) vectors(i, k) *= std::sqrt(values(k, k));
+      const double root = std::sqrt(std::max(values(j, j), least));
+      held += values(j, j) < least ? 1 : 0;
+      for (Index i = 0; i < d; ++i) vectors(i, j) *= root;
     }
     factor_of_square(vectors, factor);  // never the square itself: it would round the small eigenvalues away
     invert_lower(factor, inverse);

@@ -38,8 +38,12 @@ class Points {
       const Eigen::MatrixBase<Derived>& x)  // NOLINT(google-explicit-constructor): a matrix is its columns
       : Points(of(x.derived(), false)) {}
 
-  Points(Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>&& x)  // NOLINT(google-explicit-constructor)
+  template <int R, int C, int O>
+  Points(Eigen::Matrix<Scalar, R, C, O>&& x)  // NOLINT(google-explicit-constructor)
       : Points(owning(std::move(x), false)) {}
+  template <int R, int C, int O>
+  Points(const Eigen::Matrix<Scalar, R, C, O>&& x)  // NOLINT(google-explicit-constructor): what eval() returns
+      : Points(owning(Eigen::Matrix<Scalar, R, C, O>(x), false)) {}
 
   /// A view of `x`, transposed if its observations are rows; it keeps `x` only where x has no memory of its own.
   template <class Derived>
@@ -159,6 +163,14 @@ Points<S, Dim> columns(Eigen::Matrix<S, R, C, O>&& x) {
 template <int Dim = Eigen::Dynamic, class S, int R, int C, int O>
 Points<S, Dim> rows(Eigen::Matrix<S, R, C, O>&& x) {
   return Points<S, Dim>::owning(std::move(x), true);
+}
+template <int Dim = Eigen::Dynamic, class S, int R, int C, int O>
+Points<S, Dim> columns(const Eigen::Matrix<S, R, C, O>&& x) {
+  return Points<S, Dim>::owning(Eigen::Matrix<S, R, C, O>(x), false);
+}
+template <int Dim = Eigen::Dynamic, class S, int R, int C, int O>
+Points<S, Dim> rows(const Eigen::Matrix<S, R, C, O>&& x) {
+  return Points<S, Dim>::owning(Eigen::Matrix<S, R, C, O>(x), true);
 }
 
 /// Any data as a view: a view is itself, a matrix its columns.

@@ -458,14 +458,8 @@ class BasicGaussian {
     if (shared) return;
     Frame frame = *all.front().frame_;
     for (Index j = 0; j < frame.dimension(); ++j) {
-      double least = frame.scale(j);
-      for (const BasicGaussian& g : all) least = std::min(least, g.frame_->scale(j));
-      frame.scale(j) = least;  // the widest component's
-      frame.centre(j) = 0;
-      for (const BasicGaussian& g : all) {
-        const double mean = (g.location_(j) + g.frame_->centre(j)) / g.frame_->scale(j);
-        frame.centre(j) += mean * least / static_cast<double>(all.size());
-      }
+      for (const BasicGaussian& g : all) frame.scale(j) = std::min(frame.scale(j), g.frame_->scale(j));  // the widest's
+      frame.centre(j) = 0;  // means are exact, and so is their difference from a near observation
     }
     const auto common = std::make_shared<const Frame>(std::move(frame));
     for (BasicGaussian& g : all) g = g.in(common);

@@ -58,45 +58,55 @@ class Convergence {
       if (rate < 1 && noise < 0.2 * (1 - rate)) return remember(rate);
     }
   }
-  /// An estimate of the rate of the parameters' error from an extrapolation; the objective's is its square.
+  /// An estimate of the rate of the parameters' error from an extrapolation; the objective's is its square. Remembered
+  /// longer: between extrapolations plain steps are too few for the slowest mode to show.
   void parameter_rate(double rate) {
-    if (rate > 0 && rate < 1) remember(rate * rate);
+    if (rate > 0 && rate < 1) parameter_rates_[parameter_count_++ % long_window] = rate * rate;
   }
   void restart() { *this = Convergence(); }
 
-  /// The factor by which an iteration shrinks the distance: the largest of the recent ones; NaN before any.
-  double rate() const {
+  /// The factor by which a plain iteration shrinks the distance, as last seen; NaN before any.
+  double rate() const { return last_rate_; }
+  /// The largest of the recent rates; NaN before any.
+  double slowest_rate() const {
     double largest = std::numeric_limits<double>::quiet_NaN();
     for (std::size_t i = 0; i < std::min<std::size_t>(filled_, window); ++i) {
       if (!(rates_[i] <= largest)) largest = rates_[i];
+    }
+    for (std::size_t i = 0; i < std::min<std::size_t>(parameter_count_, long_window); ++i) {
+      if (parameter_rates_[i] > largest) largest = parameter_rates_[i];
     }
     return largest;
   }
   /// Estimated distance after the last step, in nats; NaN where it cannot be estimated.
   double distance() const {
-    if (steps_ > 1 && exhausted() && filled_ == 0) return 2 * rounding_;  // a fixed point at once
-    return (below_ ? gain_ : std::max(gain_, rounding_)) * rate() / (1 - rate());
+    if (fixed_point()) return 2 * rounding_;
+    const double slowest = slowest_rate();
+    return (below_ ? gain_ : std::max(gain_, rounding_)) * slowest / (1 - slowest);
   }
   /// Whether the rate rests on more than a few steps, or there is nothing left to measure it by.
   bool settled() const { return filled_ >= 3 || exhausted(); }
   /// Whether the last gain is nothing but rounding, and no step of the parameters tells more.
   bool exhausted() const { return !below_ && gain_ <= rounding_; }
+  /// Whether nothing has moved from the start, as with one component.
+  bool fixed_point() const { return steps_ > 1 && exhausted() && filled_ == 0; }
   /// Whether the steps of the parameters matter yet.
   bool wants_steps() const { return gain_ < 1e7 * rounding_; }
   double rounding() const { return rounding_; }
 
  private:
-  static constexpr std::ptrdiff_t window = 24;
+  static constexpr std::ptrdiff_t window = 24, long_window = 64;
   static constexpr std::size_t history = 129;
 
   double back(std::size_t steps) const { return objectives_[(length_ - 1 - steps) % history]; }
-  void remember(double rate) { rates_[filled_++ % window] = rate; }
+  void remember(double rate) { rates_[filled_++ % window] = last_rate_ = rate; }
 
   std::array<double, window> rates_{}, ratios_{};
+  std::array<double, long_window> parameter_rates_{};
   std::array<double, history> objectives_{};
-  std::size_t filled_ = 0, ratio_count_ = 0, length_ = 0;
+  std::size_t filled_ = 0, parameter_count_ = 0, ratio_count_ = 0, length_ = 0;
   Index steps_ = 0;
-  double gain_ = 0, rounding_ = 0;
+  double gain_ = 0, rounding_ = 0, last_rate_ = std::numeric_limits<double>::quiet_NaN();
   bool below_ = false;
 };
 

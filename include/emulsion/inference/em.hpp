@@ -31,7 +31,8 @@ enum class Degenerate {
 
 struct EmOptions {
   Index max_iterations = 100'000;
-  double tolerance = 1e-9;  ///< estimated distance to the limit, in nats per observation
+  double tolerance = 1e-9;  ///< estimated distance to the limit, in nats per observation; not below the rounding of
+                            ///< the objective, unless the model has a chart
   int threads = 1;
   Acceleration acceleration = Acceleration::automatic;
   Degenerate degenerate = Degenerate::floor;
@@ -129,19 +130,20 @@ class EmRun {
   bool converged() {
     const double tolerance = options_.tolerance * total_weight_;
     const double distance = convergence_.distance();
-    confirming_ = distance <= 0.01 * tolerance || (idle_ >= 50 && convergence_.exhausted() && distance <= tolerance);
-    return confirming_ && plain_ >= 6 && convergence_.settled();
+    confirming_ = distance <= 0.01 * tolerance;
+    if (idle_ > 50 && convergence_.exhausted()) return distance <= std::max(tolerance, 100 * convergence_.rounding());
+    return confirming_ && (plain_ >= 8 || convergence_.fixed_point()) && convergence_.settled();
   }
 
   Status limit_status() const {
     // c / t^p has the rate 1 - (p + 1) / t after t steps
-    const bool tends_to_one = (1 - convergence_.rate()) * static_cast<double>(report_.iterations) < 10;
+    const bool tends_to_one = (1 - convergence_.slowest_rate()) * static_cast<double>(report_.iterations) < 10;
     return report_.iterations >= 1000 && tends_to_one ? Status::sublinear : Status::iteration_limit;
   }
 
   /// Replaces next_ by an extrapolation where convergence is slow; the plain iterate is kept in fallback_.
   void accelerate() {
-    if (options_.acceleration == Acceleration::none || confirming_ || !(convergence_.rate() > 0.5)) {
+    if (options_.acceleration == Acceleration::none || confirming_ || !(convergence_.slowest_rate() > 0.5)) {
       squarem_.forget();
       return;
     }

@@ -146,7 +146,7 @@ class Components {
   /// Throws InvalidArgument where the family cannot have produced these data.
   void check(const Data& x) const {
     require(dimension() != 1 || x.size() != 1 || x.dimension() == 1, "1 observation of dimension ", x.dimension(),
-            " for a model of one variable; for ", x.dimension(), " observations of it pass x.transpose()");
+            "; for ", x.dimension(), " observations of one variable pass x.transpose()");
     require(x.dimension() == dimension(), "expected ", dimension(), " dimensions, got ", x.dimension(), " (data of ",
             x.dimension(), " x ", x.size(), "; an observation is a column, rows(x) adapts rows)");
     if constexpr (requires { all_.front().check(x); }) all_.front().check(x);
