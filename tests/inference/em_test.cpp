@@ -54,14 +54,6 @@ class Linkage {
   void maximize(const Statistics& s, Linkage& next) const { next.theta = s.linked / (s.linked + s.others); }
   double objective(const Statistics& s) const { return s.log_normaliser; }
 
-  // em() asks for these too.
-  Index size() const { return 2; }
-  bool emptied(Index) const { return false; }
-  bool at_floor(Index) const { return false; }
-  Index at_bound(Index) const { return 0; }
-  void drop(Index) {}
-  void renew(Index, const Linkage&) {}
-
   double theta;
 };
 

@@ -90,6 +90,17 @@ concept LatentModel = std::copyable<M> && Mergeable<typename M::Statistics> &&
   { m.objective(std::as_const(s)) } -> std::convertible_to<double>;  // of *m*: log normalisers + offsets
 };
 
+/// A model of components that may empty, collapse or lie on a border: what the driver reports and acts on.
+template <class M>
+concept Componentwise = requires(const M& m, M& next, Index k) {
+  { m.size() } -> std::convertible_to<Index>;
+  { m.emptied(k) } -> std::same_as<bool>;
+  { m.at_floor(k) } -> std::same_as<bool>;
+  { m.at_bound(k) } -> std::convertible_to<Index>;
+  next.drop(k);
+  next.renew(k, m);
+};
+
 /// Unconstrained parameters (log ratios, means, log-Cholesky): for acceleration and for distances below the
 /// rounding of the objective. unpack() returns false where the parameters are not admissible.
 template <class M>

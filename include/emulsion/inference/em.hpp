@@ -116,7 +116,9 @@ class EmRun {
     now_.maximize(statistics, next_);
     ++report_.iterations;
     log_.iteration = report_.iterations;
-    if (!diagnose()) return end(Status::failed);
+    if constexpr (Componentwise<M>) {
+      if (!diagnose()) return end(Status::failed);
+    }
     if constexpr (Charted<M>) {
       step_ = convergence_.wants_steps() ? squarem_.square_step(now_, next_) : nan;
       accelerate();
@@ -233,13 +235,16 @@ class EmRun {
     else report_.objective = -std::numeric_limits<double>::infinity();
     return end(Status::failed);
   }
-  [[gnu::cold]] void finish() {
+  [[gnu::cold]] void note_bounds() {
     for (Index k = 0; k < now_.size(); ++k) {
       const Index count = now_.at_bound(k);
       if (count == 0) continue;
       log_.add({EventKind::at_bound, report_.iterations, k, -1, static_cast<double>(count),
                 sentence({count, " parameter(s) of component ", k, " lie on the border of their range"})});
     }
+  }
+  [[gnu::cold]] void finish() {
+    if constexpr (Componentwise<M>) note_bounds();
     report_.events = std::move(log_.events());
   }
 
