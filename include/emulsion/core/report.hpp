@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "emulsion/core/concepts.hpp"
+#include "emulsion/core/error.hpp"
 
 namespace emulsion {
 
@@ -102,13 +103,14 @@ struct Report {
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Report& report) {
-  out << "status " << to_string(report.status) << " after " << report.iterations << " iterations, objective "
-      << report.objective << " nats, estimated distance to the limit " << report.distance << " nats per observation";
+  out << sentence({"status ", to_string(report.status), " after ", report.iterations, " iterations, objective ",
+                   report.objective, " nats, estimated distance to the limit ", report.distance,
+                   " nats per observation"});
   if (report.restarts.size() > 1) {
-    out << "\nbest optimum reached by " << report.best_reached << " of " << report.restarts.size() << " restarts";
+    out << sentence({"\nbest optimum reached by ", report.best_reached, " of ", report.restarts.size(), " restarts"});
   }
   for (const Event& event : report.events) {
-    out << "\n" << to_string(event.kind) << " (iteration " << event.iteration << "): " << event.text;
+    out << sentence({"\n", to_string(event.kind), " (iteration ", event.iteration, "): ", event.text});
   }
   return out;
 }
