@@ -140,11 +140,12 @@ class MultiStart {
             .stop = options_.stop};
   }
 
-  /// Regular fits first, then by objective: spurious optima can always be higher than the best regular one.
+  /// Regular fits first, then by objective: spurious optima can always be higher than the best regular one. The same
+  /// optimum reached twice counts as equal, and the earlier stays first: rounding must not choose between them.
   bool before(const Run& a, const Run& b) const {
     if (a.finished != b.finished) return a.finished;
     if (regular_fit(a) != regular_fit(b)) return regular_fit(a);
-    return a.objective() > b.objective();
+    return a.objective() > b.objective() + 1e-7 * data_.total_weight();
   }
   void rank() {
     order_.clear();
