@@ -35,8 +35,8 @@ defect 'transposed factor in sampling' 'gaussian' \
 defect 'sampling with the variance' 'gaussian' 'y(j) += factor_(j, 0) * z(j)' 'y(j) += factor_(j, 0) * factor_(j, 0) * z(j)'
 defect 'floor adds to the variance' 'gaussian' 'std::sqrt(std::max(variance, least))' 'std::sqrt(variance + least)'
 defect 'floor adds to the eigenvalues' 'gaussian' \
-  'for (Index k = 0; k < d; ++k) { for (Index i = 0; i < d; ++i) vectors(i, k) *= std::sqrt(values(k, k)); }' \
-  'for (Index k = 0; k < d; ++k) { for (Index i = 0; i < d; ++i) vectors(i, k) *= std::sqrt(values(k, k) + floor); }'
+  'const double root = std::sqrt(std::max(values(j, j), least));' \
+  'const double root = std::sqrt(std::max(values(j, j), least) + floor);'
 defect 'frame change forgets the centre' 'gaussian' '(location_(i) + frame_->centre(i)) * ratio - frame->centre(i)' 'location_(i) * ratio'
 defect 'chart without the logarithm' 'gaussian' 'g.factor_(c, c) = std::exp(v(at++));' 'g.factor_(c, c) = 1 + v(at++);'
 
@@ -50,7 +50,7 @@ defect 'categories not weighted' 'discrete' 's.counts(block.place(i, j)) += w(i)
 defect 'categories smoothed' 'discrete' 'next.item(j) = counts / total' 'next.item(j) = (counts.array() + 0.01) / (total + 0.03)'
 
 # Gate and bank
-defect 'gate not normalised' 'term' 'next.weights_(k) = s.counts(k) / total;' 'next.weights_(k) = s.counts(k) / (total + 1);'
+defect 'gate not normalised' 'term' 'total > 0 ? s.counts(k) / total :' 'total > 0 ? s.counts(k) / (total + 1) :'
 defect 'gate overwrites' 'term' 'column[i] += score;' 'column[i] = score;'
 defect 'gate statistics overwrite' 'term' 'counts(k) += other.counts(k);' 'counts(k) = other.counts(k);'
 defect 'tied covariance pools one component' 'term' \
@@ -71,10 +71,10 @@ defect 'log normaliser without weights' 'model' 'total += w * normaliser;' 'tota
 defect 'log-sum-exp without the maximum' 'mixture' 's[i] -= largest[i] == nothing ? 0.0 : largest[i];' ';' \
   'nothing : largest[i] + std::log(factor[i])' 'nothing : std::log(factor[i])'
 defect 'objective with slack' 'model' 'slack = 1e-10 *' 'slack = 1e-5 *'
-defect 'converged without the distance' 'model' 'return confirming_ && plain_ >= 4 && convergence_.settled();' \
+defect 'converged without the distance' 'model' 'return confirming_ && (plain_ >= 8 || convergence_.fixed_point()) && convergence_.settled();' \
   'return report_.iterations > 4;'
-defect 'converged by the last gain' 'model' \
-  'return std::max(gain_, rounding_) * rate() / (1 - rate());' 'return std::max(gain_, rounding_);'
+defect 'converged too early' 'model' \
+  'confirming_ = distance <= 0.01 * tolerance;' 'confirming_ = distance <= 1e4 * tolerance;'
 defect 'extrapolation kept though it fell' 'model' \
   'if (extrapolated_ && !(objective >= report_.objective - convergence_.rounding()))' 'if (extrapolated_ && !std::isfinite(objective))'
 defect 'total weight counts observations' 'model' 'if (!weights_) return static_cast<double>(size_);' 'return static_cast<double>(size_);'

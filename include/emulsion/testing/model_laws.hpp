@@ -25,7 +25,7 @@ struct Delayed : M {
   template <class EStep>
   void accumulate(const typename M::Data& block, const EStep& e_step, typename M::Scratch& scratch,
                   typename M::Statistics& s) const {
-    if (block.first() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (block.first() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     M::accumulate(block, e_step, scratch, s);
   }
 };
