@@ -1,6 +1,6 @@
 #pragma once
+#include <algorithm>
 #include <functional>
-#include <initializer_list>
 #include <utility>
 #include <vector>
 
@@ -27,8 +27,9 @@ struct GaussianMixtureOptions {
   Start start = Start::automatic;
   Eigen::MatrixXd means = {};             ///< d x K, for Start::means
   Eigen::MatrixXd responsibilities = {};  ///< n x K, for Start::responsibilities
-  double floor = 1e-12;   ///< least eigenvalue of a covariance, relative to the (robust) variances of the data
-  double regular = 1e-3;  ///< fits with a component narrower than this, relative to the pooled covariance, are spurious
+  double floor = 1e-12;  ///< least eigenvalue of a covariance, relative to the (robust) variances of the data
+  double least_regularity =
+      1e-3;  ///< fits with a component narrower than this, relative to the pooled covariance, are spurious
   Degenerate degenerate = Degenerate::floor;  ///< what to do with a component that collapses or empties
   Acceleration acceleration = Acceleration::automatic;
   std::function<bool(const Report&)> progress = {};  ///< after every iteration of the last runs; false stops
@@ -57,7 +58,7 @@ Fit<BasicGaussianMixture<Scalar, Dim>> fit_gaussian_mixture(const Points<Scalar,
                       .start = options.start,
                       .means = options.means,
                       .responsibilities = options.responsibilities,
-                      .regular = options.regular,
+                      .least_regularity = options.least_regularity,
                       .degenerate = options.degenerate,
                       .acceleration = options.acceleration,
                       .progress = options.progress,
@@ -106,7 +107,14 @@ struct Selection {
 };
 
 /// Fits every number of components with every covariance structure and keeps the best by the criterion, among regular
-/// fits where there is one. Numbers of components above that of the observations are left out.
+/// fits where there is one. Numbers of components above that of the observations are left out. Ends early, with the
+/// table so far, when a fit is stopped (fit.progress, fit.stop).
+///
+/// @param x         observations, d x n, one per column; or a view: rows(x), weighted(x, w)
+/// @return          the table, and the best of its fits
+/// @throws          InvalidArgument as fit_gaussian_mixture, and for an empty range or no structure, before any work
+///
+/// Cost: that of all the fits, each with its restarts.
 template <class Scalar, int Dim>
 Selection<BasicGaussianMixture<Scalar, Dim>> select_gaussian_mixture(const Points<Scalar, Dim>& x,
                                                                      const SelectionOptions& options = {}) {
@@ -114,23 +122,29 @@ Selection<BasicGaussianMixture<Scalar, Dim>> select_gaussian_mixture(const Point
           "the components to try must be a range from at least 1, got ", options.components.from, " to ",
           options.components.to);
   require(!options.covariances.empty(), "a selection needs at least one covariance structure, got none");
+  require((options.fit.start != Start::means && options.fit.start != Start::responsibilities) ||
+              options.components.from == options.components.to,
+          "a start from given means or responsibilities is for one number of components, not for ",
+          options.components.from, " to ", options.components.to);
+  const Index most = std::max(options.components.from, std::min(options.components.to, positive_observations(x)));
   std::vector<Candidate> table;
   std::vector<Fit<BasicGaussianMixture<Scalar, Dim>>> kept;
   std::size_t best = 0;
+  bool stopped = false;
   for (const Covariance covariance : options.covariances) {
-    for (Index k = options.components.from;
-         k <= std::max(options.components.from, std::min(options.components.to, x.size())); ++k) {
+    for (Index k = options.components.from; k <= most && !stopped; ++k) {
       GaussianMixtureOptions one = options.fit;
       one.components = k;
       one.covariance = covariance;
       auto fit = fit_gaussian_mixture(x, one);
+      stopped = fit.report.status == Status::stopped || one.stop.stop_requested();
       Candidate row{k,
                     covariance,
                     fit.report.objective,
                     fit.model.free_parameters(),
                     criterion(options.criterion, fit.model, x),
                     fit.report.status,
-                    fit.model.regularity(one.regular) >= one.regular};
+                    fit.model.regularity(one.least_regularity) >= one.least_regularity};
       const bool better = kept.empty() || row.regular > table[best].regular ||
                           (row.regular == table[best].regular && row.criterion < table[best].criterion);
       table.push_back(row);

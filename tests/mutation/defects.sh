@@ -25,8 +25,8 @@ defect 'weight zero counted as a little' 'gaussian' 'double weight = 0; for (Ind
 defect 'log determinant forgotten' 'gaussian' \
   'constant_ -= std::log(is_diagonal(structure_) ? factor_(j, 0) : factor_(j, j));' ''
 defect 'constant of the density forgotten' 'gaussian' \
-  '* 1.8378770664093454835606594728112 + frame_->log_jacobian()' '* 0.0 + frame_->log_jacobian()'
-defect 'Jacobian of the frame forgotten' 'gaussian' '1.8378770664093454835606594728112 + frame_->log_jacobian()' '1.8378770664093454835606594728112'
+  '* log_two_pi + frame_->log_jacobian()' '* 0.0 + frame_->log_jacobian()'
+defect 'Jacobian of the frame forgotten' 'gaussian' 'log_two_pi + frame_->log_jacobian()' 'log_two_pi'
 defect 'density overwrites' 'gaussian' 'out[lanes + i] += constant' 'out[lanes + i] = constant'
 defect 'transposed factor in the density' 'gaussian' \
   'static_cast<Scalar>(inverse(p + r, i)) : Scalar(0)' 'static_cast<Scalar>(inverse(i, p + r)) : Scalar(0)'

@@ -1,4 +1,4 @@
-// reference/bad_inputs.md: what is an error, its sentence, and that nothing has changed after it.
+// tests/reference/bad_inputs.md: what is an error, its sentence, and that nothing has changed after it.
 #include <limits>
 #include <type_traits>
 
@@ -323,7 +323,8 @@ TEST_CASE("row 30: options out of range") {
     CHECK_THAT(message_of([&] { Gaussian(2, Covariance::full, floor); }), ContainsSubstring("floor"));
   }
   for (const double regular : {-0.1, 1.0, not_a_number}) {
-    CHECK_THAT(option_message({.regular = regular}), ContainsSubstring("regular") && ContainsSubstring("[0, 1)"));
+    CHECK_THAT(option_message({.least_regularity = regular}),
+               ContainsSubstring("regular") && ContainsSubstring("[0, 1)"));
   }
   CHECK_THAT(em_message({.block = -1}), ContainsSubstring("block") && ContainsSubstring("got -1"));
   CHECK_THAT(seed_message(2, {.lloyd = -1}), ContainsSubstring("Lloyd") && ContainsSubstring("got -1"));

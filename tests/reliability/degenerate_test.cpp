@@ -1,5 +1,5 @@
-// reference/bad_inputs.md: data and starts from which a fit must come back, and say what it met (rows 3, 5, 8 to 13, 22
-// to 28): never NaN, never an abort; and what stops a fit.
+// tests/reference/bad_inputs.md: data and starts from which a fit must come back, and say what it met (rows 3, 5, 8 to
+// 13, 22 to 28): never NaN, never an abort; and what stops a fit.
 #include <algorithm>
 #include <chrono>
 #include <limits>

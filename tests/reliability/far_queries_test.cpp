@@ -1,5 +1,5 @@
-// reference/bad_inputs.md, row 31: however far a query is, its responsibilities sum to one and it goes to the nearest
-// component.
+// tests/reference/bad_inputs.md, row 31: however far a query is, its responsibilities sum to one and it goes to the
+// nearest component.
 #include <limits>
 #include <sstream>
 #include <utility>

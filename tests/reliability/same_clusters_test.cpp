@@ -1,4 +1,4 @@
-// reference/bad_inputs.md, "finite is not right", and rows 14 to 20 and 36: the same clusters from the same data,
+// tests/reference/bad_inputs.md, "finite is not right", and rows 14 to 20 and 36: the same clusters from the same data,
 // however far away, large, small, or laid out in memory they are.
 #include <limits>
 

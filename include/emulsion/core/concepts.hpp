@@ -19,6 +19,7 @@ using Responsibilities = Eigen::Ref<const Eigen::MatrixXd>;
 template <class D>
 concept Observations = std::copyable<D> && requires(const D& d, Index i) {
   { d.size() } -> std::convertible_to<Index>;
+  { d.weight(i) } -> std::convertible_to<double>;       // how often observation i counts
   { d.total_weight() } -> std::convertible_to<double>;  // sum of the weights: the n of BIC
   { d.slice(i, i) } -> std::same_as<D>;                 // first, count
 };
@@ -42,6 +43,17 @@ concept Term = std::copyable<T> && Mergeable<typename T::Statistics> &&
   t.accumulate(block, r, scratch, s);             // s += block; r holds the weights; scratch as score() left it
   t.maximize(std::as_const(s), next);             // next = argmax of the term given s; no allocation
   { t.offset() } -> std::convertible_to<double>;  // log prior (MAP), minus KL (variational) or 0
+  { t.free_parameters() } -> std::convertible_to<Index>;
+  next.drop(Index{});      // without component k
+  next.renew(Index{}, t);  // component k as it is in t
+};
+
+/// A term with unconstrained parameters, which it writes to and reads from v at `at`, and moves `at` on.
+template <class T>
+concept ChartedTerm = requires(const T& t, T& next, Eigen::VectorXd& v, const Eigen::VectorXd& u, Index& at) {
+  { t.parameters() } -> std::convertible_to<Index>;  // how many
+  t.pack(v, at);
+  { next.unpack(u, at) } -> std::same_as<bool>;
 };
 
 /// A component that reads a block in a form of its own, made once for all components of a mixture.
@@ -95,7 +107,7 @@ template <class M>
 concept Componentwise = requires(const M& m, M& next, Index k) {
   { m.size() } -> std::convertible_to<Index>;
   { m.emptied(k) } -> std::same_as<bool>;
-  { m.at_floor(k) } -> std::same_as<bool>;
+  { m.at_floor(k) } -> std::convertible_to<Index>;  // how many parameters of component k a floor holds up
   { m.at_bound(k) } -> std::convertible_to<Index>;
   next.drop(k);
   next.renew(k, m);

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <concepts>
 #include <cstdio>
 #include <initializer_list>
@@ -26,10 +27,11 @@ class Part {
   Part(const char* text) : text_(text) {}         // NOLINT(google-explicit-constructor)
   Part(const std::string& text) : text_(text) {}  // NOLINT(google-explicit-constructor)
   template <std::integral T>
-  Part(T value)
-      : integer_(static_cast<long long>(value)), kind_(Kind::integer) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Part(T value) : integer_(static_cast<long long>(value)), kind_(Kind::integer) {}
   template <std::floating_point T>
-  Part(T value) : real_(static_cast<double>(value)), kind_(Kind::real) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Part(T value) : real_(static_cast<double>(value)), kind_(Kind::real) {}
 
   void append_to(std::string& message) const {
     char buffer[40];
@@ -63,6 +65,15 @@ template <class... Parts>
 void require(bool condition, const Parts&... parts) {
   if (!condition) [[unlikely]]
     fail({Part(parts)...});
+}
+
+/// A piece of input for a message: in quotes, of bounded length, without control characters.
+inline std::string excerpt(std::string_view text) {
+  std::size_t size = std::min<std::size_t>(text.size(), 40);
+  while (size < text.size() && size > 0 && (text[size] & 0xC0) == 0x80) --size;  // never half a UTF-8 character
+  std::string shown = "'";
+  for (const char c : text.substr(0, size)) shown += (c >= 0 && c < ' ') || c == 127 ? '?' : c;
+  return shown + (size < text.size() ? "...'" : "'");
 }
 
 }  // namespace emulsion

@@ -4,12 +4,21 @@
 #include <vector>
 
 #include "emulsion/core/concepts.hpp"
+#include "emulsion/core/error.hpp"
 #include "emulsion/core/workers.hpp"
 
 namespace emulsion {
 
+/// Observations per block where nobody chose: a block and its scores stay in the cache.
+inline constexpr Index default_block = 512;
+
+inline void check_threads(int threads) {
+  require(threads >= 1 && threads <= 4096, "threads must lie between 1 and 4096, got ", threads);
+}
 /// No more threads than there are blocks to share out.
-inline int useful_threads(int asked, Index size) { return static_cast<int>(std::min<Index>(asked, 1 + size / 512)); }
+inline int useful_threads(int asked, Index size, Index block = 0) {
+  return static_cast<int>(std::min<Index>(asked, 1 + size / (block > 0 ? block : default_block)));
+}
 
 /// One pass over the data: sums what `model.accumulate` learns from every block.
 ///
@@ -20,7 +29,6 @@ template <class M, class D>
 class Fold {
  public:
   using Statistics = typename M::Statistics;
-  static constexpr Index default_block = 512;
 
   Fold(const M& model, const D& data, Workers& workers, Index block = 0)
       : data_(data), block_(block > 0 ? std::min(block, std::max<Index>(1, data.size())) : default_block),

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "emulsion/core/constants.hpp"
 #include "emulsion/core/error.hpp"
 
 namespace emulsion {
@@ -50,7 +51,10 @@ class Rng {
   }
 
   /// Uniform on (0, 1): 53 bits, never 0 and never 1.
-  double uniform() { return (static_cast<double>((*this)() >> 11U) + 0.5) * 0x1p-53; }
+  double uniform() {
+    const double draw = (static_cast<double>((*this)() >> 11U) + 0.5) * 0x1p-53;
+    return draw < 1 ? draw : 1 - 0x1p-53;  // the sum may have been rounded up
+  }
 
   /// Uniform integer in [0, size), without bias (draws beyond the last full multiple are rejected).
   std::uint64_t below(std::uint64_t size) {
@@ -65,7 +69,7 @@ class Rng {
   /// Standard normal, by Box and Muller (1958); one of the pair is used, so that no state hides.
   double normal() {
     const double radius = std::sqrt(-2 * std::log(uniform()));
-    return radius * std::cos(6.283185307179586476925286766559 * uniform());
+    return radius * std::cos(two_pi * uniform());
   }
 
   /// Standard exponential.

@@ -18,7 +18,8 @@ enum class Status {
   sublinear,        ///< the rate of convergence tends to one: no distance to the limit can be estimated
   stopped,          ///< the progress callback or the stop token asked for it
   objective_fell,   ///< the objective fell by more than its rounding: the model before the fall is kept
-  failed            ///< the objective was not finite: the last model with a finite one, or the start, is kept
+  failed            ///< the objective was not finite, or Degenerate::fail met a degenerate component: the last good
+                    ///< model, or the start, is kept; an event says which
 };
 
 /// What happened on the way, each with the component or dimension concerned.
@@ -28,12 +29,9 @@ enum class EventKind {
   reseeded,          ///< a degenerate component was placed anew
   dropped,           ///< a degenerate component was removed
   degenerate,        ///< too few observations or distinct rows for the components asked for
-  spurious,          ///< a higher optimum was found, but with a component on a few near-equal points
-  separated,         ///< a gate's coefficients diverge
-  jitter,            ///< a diagonal was increased to factor a matrix
+  spurious,          ///< an optimum with a component far narrower than the others: left aside, or all there is
   at_bound,          ///< a parameter lies on the border of its range
   outlier,           ///< one observation carries nearly all the variance of a dimension
-  damped,            ///< a local step was shortened
   constant,          ///< a dimension has one value
   collinear,         ///< a dimension is a linear function of others
   duplicates,        ///< at least half of the observations repeat others
@@ -49,14 +47,14 @@ inline std::string_view to_string(Status status) {
 }
 
 inline std::string_view to_string(EventKind kind) {
-  constexpr std::string_view names[] = {"floor active", "emptied",   "reseeded",  "dropped",    "degenerate",
-                                        "spurious",     "separated", "jitter",    "at bound",   "outlier",
-                                        "damped",       "constant",  "collinear", "duplicates", "few observations",
-                                        "fell",         "not finite"};
+  constexpr std::string_view names[] = {"floor active", "emptied",          "reseeded", "dropped",   "degenerate",
+                                        "spurious",     "at bound",         "outlier",  "constant",  "collinear",
+                                        "duplicates",   "few observations", "fell",     "not finite"};
   return names[static_cast<std::size_t>(kind)];
 }
 
-/// One thing that happened. -1 stands for no component, no dimension.
+/// One thing that happened. -1 stands for no component, no dimension. A component has the number that it has in the
+/// start: those of the model returned differ where components were dropped.
 struct Event {
   EventKind kind = EventKind::degenerate;
   Index iteration = 0;
@@ -76,12 +74,9 @@ class EventLog {
   }
   void add(Event event) {
     if (contains(event.kind, event.component, event.dimension)) return;
-    event.iteration = std::max(event.iteration, iteration);
     events_.push_back(std::move(event));
   }
   std::vector<Event>& events() { return events_; }
-
-  Index iteration = 0;
 
  private:
   std::vector<Event> events_;

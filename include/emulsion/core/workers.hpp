@@ -13,17 +13,18 @@ namespace emulsion {
 class Workers {
  public:
   explicit Workers(int threads) {
-    for (int t = 1; t < threads; ++t) {
-      threads_.emplace_back([this, t](const std::stop_token& stop) { wait_for_work(stop, t); });
+    try {
+      for (int t = 1; t < threads; ++t) {
+        threads_.emplace_back([this, t](const std::stop_token& stop) { wait_for_work(stop, t); });
+      }
+    } catch (...) {  // the system gives no more threads
+      dismiss();
+      throw;
     }
   }
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
-  ~Workers() {
-    for (auto& thread : threads_) thread.request_stop();
-    pass_.fetch_add(1);
-    pass_.notify_all();
-  }
+  ~Workers() { dismiss(); }
 
   int size() const { return static_cast<int>(threads_.size()) + 1; }
 
@@ -43,6 +44,12 @@ class Workers {
   }
 
  private:
+  void dismiss() {
+    for (auto& thread : threads_) thread.request_stop();
+    pass_.fetch_add(1);
+    pass_.notify_all();
+  }
+
   void guarded(int t) {
     try {
       call_(job_, t);

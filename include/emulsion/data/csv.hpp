@@ -1,27 +1,25 @@
 #pragma once
 #include <Eigen/Core>
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/data/csv_scanner.hpp"
+#include "emulsion/data/read_file.hpp"
 
 namespace emulsion {
 
 /// Is the first record a header? `automatic`: yes, unless one of its fields is a number, NA, NaN or infinite.
 enum class CsvHeader { automatic, present, absent };
 
-/// What an empty cell, NA or NaN is: an error, or NaN (in the label column: label -1).
+/// What an empty cell, NA or NaN is: an error, or NaN. In the label column an empty cell or NA is label -1, and NaN a
+/// text.
 enum class CsvMissing { error, nan };
 
 /// A column is chosen by its name or, where no column has that name, by its number: "1" is the first.
@@ -122,7 +120,7 @@ class CsvParser {
     for (std::size_t j = 0; j < names_.size() && !field.last; ++j) {
       field = second.next();
       if (csv_cell(names_[j], value) == CsvCell::text && csv_cell(field.text, value) == CsvCell::number) {
-        fail(": in its first record " + csv_excerpt(names_[j]) + " looks like a name and " + csv_excerpt(datum) +
+        fail(": in its first record " + excerpt(names_[j]) + " looks like a name and " + excerpt(datum) +
              " like data; set .header to CsvHeader::present or CsvHeader::absent");
       }
     }
@@ -143,14 +141,14 @@ class CsvParser {
     const bool valid = error == std::errc() && stop == choice.data() + choice.size();
     if (valid && number >= 1 && number <= names_.size()) return number - 1;
     std::string known;
-    for (std::size_t j = 0; j < std::min<std::size_t>(names_.size(), 20); ++j) known += csv_excerpt(names_[j]) + ", ";
-    fail(" has no column " + csv_excerpt(choice) + "; it has " + known + (names_.size() > 20 ? "..., " : "") +
+    for (std::size_t j = 0; j < std::min<std::size_t>(names_.size(), 20); ++j) known += excerpt(names_[j]) + ", ";
+    fail(" has no column " + excerpt(choice) + "; it has " + known + (names_.size() > 20 ? "..., " : "") +
          "or by number 1 to " + std::to_string(names_.size()));
   }
 
   [[noreturn]] void fail_twice(std::size_t first, std::size_t second) const {
     fail(": columns " + std::to_string(first + 1) + " and " + std::to_string(second + 1) + " are both called " +
-         csv_excerpt(names_[first]) + "; choose columns by number");
+         excerpt(names_[first]) + "; choose columns by number");
   }
 
   /// Fills row_, label_ and the names of the table.
@@ -168,7 +166,7 @@ class CsvParser {
     if (columns.empty()) fail(" has no column of numbers besides the label and row names");
     row_.assign(names_.size(), -1);
     for (const std::size_t j : columns) {
-      if (row_[j] >= 0) fail(": column " + csv_excerpt(names_[j]) + " is chosen twice");
+      if (row_[j] >= 0) fail(": column " + excerpt(names_[j]) + " is chosen twice");
       row_[j] = static_cast<Index>(table_.names_.size());
       table_.names_.push_back(names_[j]);
     }
@@ -226,7 +224,7 @@ class CsvParser {
     if (cell == CsvCell::infinite && options_.infinite) return;
     if (cell == CsvCell::missing && options_.missing == CsvMissing::nan) return;
     check_width(record);  // a missing delimiter explains more
-    std::string what = ", column " + csv_excerpt(names_[j]) + ": " + csv_excerpt(field.text) + " is ";
+    std::string what = ", column " + excerpt(names_[j]) + ": " + excerpt(field.text) + " is ";
     if (cell == CsvCell::missing) what += "a missing value; .missing = CsvMissing::nan reads it as NaN";
     if (cell == CsvCell::infinite) what += "not finite; .infinite = true accepts it";
     if (cell == CsvCell::out_of_range) what += "out of range";
@@ -276,8 +274,7 @@ BasicCsvTable<Scalar> parse_csv(std::string_view text, const CsvOptions& options
 /// the nearest float. Lines end in LF, CRLF or CR.
 ///
 /// @return    matrix d x n, d names, n labels
-/// @throws    InvalidArgument, one sentence with file, line and column, if the file cannot be read or holds
-/// no
+/// @throws    InvalidArgument, one sentence with file, line and column, if the file cannot be read or holds no
 ///            data, a record has not as many fields as the first, a chosen column is unknown, ambiguous or
 ///            chosen twice, a cell is no number, out of range (1e400), missing or infinite (unless
 ///            the options accept it), a quote stays open, or a line between records is blank
@@ -285,17 +282,7 @@ BasicCsvTable<Scalar> parse_csv(std::string_view text, const CsvOptions& options
 /// Cost O(size of the file) in time and memory, whatever it holds.
 template <class Scalar = double>
 BasicCsvTable<Scalar> read_csv(const std::string& path, const CsvOptions& options = {}) {
-  const auto close = [](std::FILE* f) { return std::fclose(f); };
-  const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
-  std::string text;
-  std::vector<char> buffer(file ? 1 << 16 : 0);
-  while (const auto size = file ? std::fread(buffer.data(), 1, buffer.size(), file.get()) : 0) {
-    text.append(buffer.data(), size);
-  }
-  if (!file || std::ferror(file.get())) {
-    throw InvalidArgument("cannot read '" + path + "': " + std::generic_category().message(errno));
-  }
-  return parse_csv<Scalar>(text, options, path);
+  return parse_csv<Scalar>(read_file(path), options, path);
 }
 
 }  // namespace emulsion

@@ -14,15 +14,6 @@ namespace emulsion {
 
 // The lower half of read_csv: text cut into fields, fields read as numbers.
 
-/// A piece of input for a message: in quotes, of bounded length, without control characters.
-inline std::string csv_excerpt(std::string_view text) {
-  std::size_t size = std::min<std::size_t>(text.size(), 40);
-  while (size < text.size() && size > 0 && (text[size] & 0xC0) == 0x80) --size;  // never half a UTF-8 character
-  std::string shown = "'";
-  for (const char c : text.substr(0, size)) shown += (c >= 0 && c < ' ') || c == 127 ? '?' : c;
-  return shown + (size < text.size() ? "...'" : "'");
-}
-
 enum class CsvCell { number, infinite, missing, out_of_range, text };
 
 /// Reads all of `text`; `value` is the number, an infinity or NaN.
@@ -133,7 +124,7 @@ class CsvScanner {
     if (!unescaped_.empty()) field.text = unescaped_.append(field.text);
     line_ += std::count(field.text.begin(), field.text.end(), '\n');
     at = after_blanks(at + 1);
-    if (!at_end_of_field(at)) fail(line_, ": text follows the closing quote of " + csv_excerpt(field.text));
+    if (!at_end_of_field(at)) fail(line_, ": text follows the closing quote of " + excerpt(field.text));
     return at;
   }
 

@@ -62,7 +62,7 @@ struct Location {
 template <class D>
 [[gnu::cold]] Location robust_location(const D& x, Index dimension, std::vector<double>& values, Index most = 20'000) {
   values.clear();
-  const Index step = std::max<Index>(1, x.size() / most);
+  const Index step = stride_for(x.size(), most);
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (Index i = 0; i < x.size(); ++i) {
     if (x.weight(i) == 0) continue;

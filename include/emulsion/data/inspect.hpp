@@ -50,7 +50,7 @@ template <class D>
 [[gnu::cold]] double repeated_share(const D& x) {
   constexpr std::size_t slots = 65536;
   std::vector<Index> table(slots, -1);
-  const Index step = std::max<Index>(1, x.size() / 20'000);
+  const Index step = stride_for(x.size(), 20'000);
   Index looked_at = 0, repeats = 0;
   for (Index i = 0; i < x.size(); i += step) {
     if (x.weight(i) == 0) continue;
@@ -74,9 +74,7 @@ template <class D>
 template <class D>
 [[gnu::cold]] void inspect_points(const D& x, Index components, bool correlated, EventLog& log) {
   const Index d = x.dimension();
-  Index used = 0;
-  for (Index i = 0; i < x.size(); ++i) used += x.weight(i) > 0 ? 1 : 0;
-
+  const Index used = positive_observations(x);
   const Index distinct = distinct_observations(x, components + 1);
   if (distinct < components || distinct == 1) {
     log.add({EventKind::degenerate, 0, -1, -1, static_cast<double>(distinct),
@@ -130,7 +128,7 @@ template <class D>
   Eigen::MatrixXd moments = Eigen::MatrixXd::Zero(d, d);
   Eigen::VectorXd mean = Eigen::VectorXd::Zero(d), y(d), scale(d);
   double count = 0;
-  const Index step = std::max<Index>(1, x.size() / 20'000);
+  const Index step = stride_for(x.size(), 20'000);
   for (Index i = 0; i < x.size(); i += step) {
     if (x.weight(i) == 0) continue;
     for (Index j = 0; j < d; ++j) y(j) = frame->standardised(static_cast<double>(x(j, i)), j) - mean(j);
@@ -148,8 +146,8 @@ template <class D>
   for (Index j = 0; j < d; ++j) {
     for (Index i = j; i < d; ++i) moments(i, j) /= scale(i) * scale(j);
   }
-  for (Index j = 0; j < d;
-       ++j) {  // Cholesky: a pivot is the share of dimension j that those before it leave unexplained
+  // Cholesky: a pivot is the share of dimension j that those before it leave unexplained.
+  for (Index j = 0; j < d; ++j) {
     double pivot = moments(j, j);
     for (Index k = 0; k < j; ++k) pivot -= moments(j, k) * moments(j, k);
     if (pivot < 1e-12) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string>
@@ -15,7 +16,8 @@ namespace emulsion {
 /// A view of n points in d dimensions, of any strides, with an optional weight for each.
 ///
 /// An Eigen matrix with memory of its own converts without a copy, one observation per column; the matrix must outlive
-/// the view. An expression or a temporary is kept inside the view. A slice never owns and never allocates.
+/// the view. A matrix that is a temporary, and an expression without memory (x + y), are kept inside the view; a block
+/// or transpose of a temporary (f().leftCols(3)) cannot be, and dangles. A slice never owns and never allocates.
 /// `Dim` fixes the dimension at compile time.
 template <class Scalar_ = double, int Dim_ = Eigen::Dynamic>
 class Points {
@@ -34,9 +36,9 @@ class Points {
 
   /// One observation per column of `x`.
   template <class Derived>
-  requires std::is_same_v<typename Derived::Scalar, Scalar> Points(
-      const Eigen::MatrixBase<Derived>& x)  // NOLINT(google-explicit-constructor): a matrix is its columns
-      : Points(of(x.derived(), false)) {}
+  requires std::is_same_v<typename Derived::Scalar, Scalar>
+  // NOLINTNEXTLINE(google-explicit-constructor): a matrix is its columns
+  Points(const Eigen::MatrixBase<Derived>& x) : Points(of(x.derived(), false)) {}
 
   template <int R, int C, int O>
   Points(Eigen::Matrix<Scalar, R, C, O>&& x)  // NOLINT(google-explicit-constructor)
@@ -172,6 +174,17 @@ template <int Dim = Eigen::Dynamic, class S, int R, int C, int O>
 Points<S, Dim> rows(const Eigen::Matrix<S, R, C, O>&& x) {
   return Points<S, Dim>::owning(Eigen::Matrix<S, R, C, O>(x), true);
 }
+
+/// How many observations count: those of positive weight.
+template <Observations D>
+Index positive_observations(const D& x) {
+  Index count = 0;
+  for (Index i = 0; i < x.size(); ++i) count += x.weight(i) > 0 ? 1 : 0;
+  return count;
+}
+
+/// Every how manieth of `size` observations to look at, to see at most `most`.
+inline Index stride_for(Index size, Index most) { return std::max<Index>(1, (size + most - 1) / most); }
 
 /// Any data as a view: a view is itself, a matrix its columns.
 template <Observations D>

@@ -82,6 +82,10 @@ class BasicCategorical {
     return probabilities_.segment(start(j), categories(j));
   }
   Index free_parameters() const { return probabilities_.size() - dimension(); }
+  /// How many probabilities lie at zero, the border of their range (below 1e-10).
+  Index at_bound() const {
+    return std::count_if(probabilities_.begin(), probabilities_.end(), [](double p) { return p < 1e-10; });
+  }
 
   // Unconstrained: square roots, finite at the border, with all admissible that are not zero for a whole item.
   Index parameters() const { return probabilities_.size(); }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "emulsion/core/constants.hpp"
 #include "emulsion/core/random.hpp"
 #include "emulsion/core/report.hpp"
 #include "emulsion/covariance/regularity.hpp"
@@ -513,7 +514,7 @@ class BasicGaussian {
   /// What the kernels read, from location, factor and inverse.
   void refresh() {
     const Index d = dimension();
-    constant_ = -0.5 * static_cast<double>(d) * 1.8378770664093454835606594728112 + frame_->log_jacobian();
+    constant_ = -0.5 * static_cast<double>(d) * log_two_pi + frame_->log_jacobian();
     for (Index j = 0; j < d; ++j) { constant_ -= std::log(is_diagonal(structure_) ? factor_(j, 0) : factor_(j, j)); }
     if (!is_diagonal(structure_)) pack_panels<double>(inverse_, whitener_);
     for (Index j = 0; j < d && is_diagonal(structure_); ++j) whitener_(j) = inverse_(j, 0);

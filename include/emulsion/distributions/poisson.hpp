@@ -5,6 +5,7 @@
 #include <concepts>
 
 #include "emulsion/core/concepts.hpp"
+#include "emulsion/core/constants.hpp"
 #include "emulsion/core/error.hpp"
 #include "emulsion/core/random.hpp"
 #include "emulsion/data/points.hpp"
@@ -21,7 +22,7 @@ inline double stirling_excess(double x) {
     return std::log(factorial) - x * std::log(x) + x;
   }
   const double y = 1 / (x * x);
-  return 0.5 * std::log(6.283185307179586476925286766559 * x) +
+  return 0.5 * std::log(two_pi * x) +
          (1 / 12.0 - y * (1 / 360.0 - y * (1 / 1260.0 - y * (1 / 1680.0 - y / 1188.0)))) / x;
 }
 inline double log_factorial(double x) { return x > 0 ? x * std::log(x) - x + stirling_excess(x) : 0; }
@@ -90,6 +91,10 @@ class BasicPoisson {
   /// d
   const Eigen::VectorXd& rates() const { return rates_; }
   Index free_parameters() const { return dimension(); }
+  /// How many rates lie at zero, the border of their range (below 1e-10).
+  Index at_bound() const {
+    return std::count_if(rates_.begin(), rates_.end(), [](double rate) { return rate < 1e-10; });
+  }
 
   // Unconstrained: square roots, finite at the border, with every vector admissible.
   Index parameters() const { return dimension(); }

@@ -15,8 +15,7 @@ namespace emulsion {
 /// - The error is a sum of modes of different rates, of which the slowest shows only after the others have died: the
 ///   largest rate seen lately is used.
 /// - Gains are differences of large sums, with the rounding of those: a ratio is taken over as many steps as it needs
-/// to
-///   stand out from it.
+///   to stand out from it.
 /// - Below that rounding a gain is taken from the step of the parameters, of whose square it is a multiple (the largest
 ///   seen lately while gains could be measured).
 class Convergence {

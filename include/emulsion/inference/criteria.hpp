@@ -7,13 +7,14 @@
 
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/error.hpp"
+#include "emulsion/core/fold.hpp"
 
 namespace emulsion {
 
 // Criteria that choose between models fitted to the same data. Each is -2 log L + penalty: smaller is better. log L is
 // the total in nats, df = model.free_parameters(), and n the sum of the weights, so that an observation of weight two
-// counts twice. `x` is whatever the model was fitted to: a matrix with an observation per column, rows(x), weighted(x,
-// w).
+// counts twice. `x` is whatever the model was fitted to: a matrix with an observation per column, rows(x),
+// weighted(x, w).
 
 enum class Criterion {
   aic,   ///< 2 df (Akaike, 1974)
@@ -56,15 +57,14 @@ struct ClassifiedLikelihood {
   double hard_entropy = 0;  ///< sum of weight x -log max_k r
 };
 
-/// In one pass over the data; no n x K matrix exists. Cost O(n K d^2), twice.
+/// In one pass over the data; no n x K matrix exists. Cost: that of log_density() and of responsibilities().
 template <class M>
 ClassifiedLikelihood classified_likelihood(const M& model, const typename M::Data& x) {
-  constexpr Index block_size = 512;
   ClassifiedLikelihood result;
   if constexpr (requires { model.check(x); })
     model.check(x);  // so that messages name the observation in x, not its block
-  for (Index first = 0; first < x.size(); first += block_size) {
-    const typename M::Data block = x.slice(first, std::min(block_size, x.size() - first));
+  for (Index first = 0; first < x.size(); first += default_block) {
+    const typename M::Data block = x.slice(first, std::min(default_block, x.size() - first));
     const Eigen::VectorXd log_density = model.log_density(block);
     const Eigen::MatrixXd r = model.responsibilities(block);
     for (Index i = 0; i < block.size(); ++i) {

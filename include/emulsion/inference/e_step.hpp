@@ -5,9 +5,7 @@
 #include <limits>
 
 #include "emulsion/core/concepts.hpp"
-#include "emulsion/core/linear_algebra.hpp"
 #include "emulsion/core/random.hpp"
-#include "emulsion/data/frame.hpp"
 
 namespace emulsion {
 
@@ -71,24 +69,10 @@ struct Hard {
     for (Index i = 0; i < scores.rows(); ++i) {
       Index best = 0;
       for (Index k = 1; k < scores.cols(); ++k) best = scores(i, k) > scores(i, best) ? k : best;
-      total += block.weight(i) * scores(i, best);
+      if (block.weight(i) != 0) total += block.weight(i) * scores(i, best);
       for (Index k = 0; k < scores.cols(); ++k) scores(i, k) = k == best ? block.weight(i) : 0.0;
     }
     return total;
-  }
-};
-
-/// Responsibilities given beforehand (n x K, not negative): for starts.
-struct Given {
-  Eigen::Ref<const Eigen::MatrixXd> responsibilities;
-  template <class Data>
-  double operator()(const Data& block, Scores scores) const {
-    for (Index i = 0; i < scores.rows(); ++i) {
-      for (Index k = 0; k < scores.cols(); ++k) {
-        scores(i, k) = block.weight(i) * responsibilities(block.first() + i, k);
-      }
-    }
-    return 0;
   }
 };
 
@@ -102,39 +86,6 @@ struct RandomResponsibilities {
       Rng own = rng.fork(static_cast<std::uint64_t>(block.first() + i));
       double total = 0;
       for (Index k = 0; k < scores.cols(); ++k) total += (scores(i, k) = std::pow(own.exponential(), 4));
-      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= block.weight(i) / total;
-    }
-    return 0;
-  }
-};
-
-/// Responsibilities proportional to exp(-|y - centre_k|^2 / (2 width^2)); y = transform (d x d, lower triangular) times
-/// the standardised coordinates of the frame, centres d x K. Width 0 gives all of an observation to the nearest.
-struct Nearest {
-  Frame frame;
-  Eigen::MatrixXd transform;
-  Eigen::MatrixXd centres;
-  double width = 0;
-  template <class Data>
-  double operator()(const Data& block, Scores scores) const {
-    const Index d = block.dimension();
-    Eigen::VectorXd x(d), y(d);
-    for (Index i = 0; i < scores.rows(); ++i) {
-      for (Index j = 0; j < d; ++j) x(j) = frame.standardised(static_cast<double>(block(j, i)), j);
-      lower_times(transform, &x(0), &y(0));
-      Index best = 0;
-      for (Index k = 0; k < scores.cols(); ++k) {
-        scores(i, k) = -square_distance(&y(0), &centres(0, k), d);
-        if (scores(i, k) > scores(i, best)) best = k;
-      }
-      const double nearest = scores(i, best);
-      const bool soft = width > 0 && std::isfinite(nearest);
-      double total = 0;
-      for (Index k = 0; k < scores.cols(); ++k) {
-        double share = k == best ? 1.0 : 0.0;
-        if (soft) share = std::exp((scores(i, k) - nearest) / (2 * width * width));
-        total += (scores(i, k) = share);
-      }
       for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= block.weight(i) / total;
     }
     return 0;

@@ -1,5 +1,7 @@
 #pragma once
+#include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -42,7 +44,8 @@ struct EmOptions {
   Index block = 0;                                   ///< observations per block; 0: chosen by the library
 };
 
-/// An all-reduce of the statistics would stand here: `reduce(s)` makes s the sum over all processes.
+/// The data are all here. Where they are spread over processes, each of which runs em() on its own with the same start,
+/// `reduce(s)` makes s the sum over all of them, in one order, so that all take the same steps.
 struct NoReduce {
   template <class S>
   void operator()(S&) const {}
@@ -52,9 +55,15 @@ inline void check(const EmOptions& options) {
   require(options.tolerance > 0 && std::isfinite(options.tolerance), "the tolerance must be positive and finite, got ",
           options.tolerance);
   require(options.max_iterations >= 0, "max_iterations must not be negative, got ", options.max_iterations);
-  require(options.threads >= 1 && options.threads <= 4096, "threads must lie between 1 and 4096, got ",
-          options.threads);
+  check_threads(options.threads);
   require(options.block >= 0, "the block size must not be negative, got ", options.block);
+}
+
+/// The number that component k had before some were dropped; `dropped` are their numbers of that time.
+inline Index number_before(std::vector<Index> dropped, Index k) {
+  std::sort(dropped.begin(), dropped.end());
+  for (const Index gone : dropped) k += gone <= k ? 1 : 0;
+  return k;
 }
 
 /// One fit in progress: the loop of em() with its storage, so that nothing is allocated in an iteration. (Functions off
@@ -84,6 +93,7 @@ class EmRun {
     auto& statistics = (*fold_)(now_, e_step_);
     reduce_(statistics);
     ++report_.e_steps;
+    if constexpr (requires { now_.total_weight(statistics); }) total_weight_ = now_.total_weight(statistics);
     const double objective = now_.objective(statistics);
     if (!extrapolated_ && !std::isfinite(objective)) return fail(objective);
     const double slack = 1e-10 * (1 + std::abs(report_.objective));
@@ -97,7 +107,7 @@ class EmRun {
     const bool first = report_.trace.empty();
     if (!first && !extrapolated_ && !renewed_) {
       if (objective < report_.objective - slack) return fell(objective);
-      convergence_.step(report_.objective, objective, plain_ > 0, step_);
+      convergence_.step(report_.objective, objective, plain_ > 0, square_step_);
     }
     idle_ = objective > highest_ + convergence_.rounding() ? 0 : idle_ + 1;
     highest_ = std::max(highest_, objective);
@@ -115,12 +125,11 @@ class EmRun {
 
     now_.maximize(statistics, next_);
     ++report_.iterations;
-    log_.iteration = report_.iterations;
     if constexpr (Componentwise<M>) {
-      if (!diagnose()) return end(Status::failed);
+      if (!diagnose(statistics)) return end(Status::failed);
     }
     if constexpr (Charted<M>) {
-      step_ = convergence_.wants_steps() ? squarem_.square_step(now_, next_) : nan;
+      square_step_ = convergence_.wants_steps() ? squarem_.square_step(now_, next_) : nan;
       accelerate();
     }
     std::swap(before_, now_);
@@ -158,30 +167,39 @@ class EmRun {
   }
 
   /// Notes what happened to components in next_ and acts. False to fail.
-  bool diagnose() {
+  bool diagnose(const typename M::Statistics& statistics) {
     for (Index k = 0; k < next_.size(); ++k) {
       const bool empty = next_.emptied(k);
-      if (!empty && !next_.at_floor(k)) continue;
+      const Index held = next_.at_floor(k);
+      if (!empty && held == 0) continue;
       const EventKind kind = empty ? EventKind::emptied : EventKind::floor_active;
-      if (!log_.contains(kind, k)) {
-        log_.add({kind, report_.iterations, k, -1, 0,
-                  sentence({"component ", k,
+      if (!log_.contains(kind, number(k))) {
+        log_.add({kind, report_.iterations, number(k), -1, static_cast<double>(held),
+                  sentence({"component ", number(k),
                             empty ? " lost all its weight" : " collapsed: the floor holds its parameters up"})});
       }
-      switch (options_.degenerate) {
-        case Degenerate::floor: break;
-        case Degenerate::fail: return false;
-        case Degenerate::reseed: reseed(k); break;
-        case Degenerate::drop:
-          if (next_.size() > 1) {
-            drop(k);
-            return true;
-          }
-          break;
+      if (options_.degenerate == Degenerate::floor || (!empty && held <= held_by_all(statistics))) continue;
+      if (options_.degenerate == Degenerate::fail) return false;
+      if (options_.degenerate == Degenerate::reseed) {
+        reseed(k);
+      } else if (next_.size() > 1) {
+        drop(k);
+        return true;
       }
     }
     return true;
   }
+
+  /// What the floor holds up in one component of all the data (a constant dimension): no fault of any component.
+  [[gnu::cold]] Index held_by_all(const typename M::Statistics& statistics) {
+    if constexpr (requires { now_.at_floor_of_all(statistics); }) {
+      if (held_by_all_ < 0) held_by_all_ = now_.at_floor_of_all(statistics);
+    }
+    return held_by_all_;
+  }
+
+  /// The number that component k of next_ had in the start.
+  Index number(Index k) const { return number_before(dropped_, k); }
 
   [[gnu::cold]] void reseed(Index k) {
     if (static_cast<Index>(reseeds_.size()) < next_.size()) reseeds_.resize(static_cast<std::size_t>(next_.size()), 0);
@@ -195,14 +213,15 @@ class EmRun {
     now_.maximize(statistics, random);
     next_.renew(k, random);
     restart();
-    log_.add({EventKind::reseeded, report_.iterations, k, -1, static_cast<double>(count),
-              sentence({"component ", k, " was placed anew"})});
+    log_.add({EventKind::reseeded, report_.iterations, number(k), -1, static_cast<double>(count),
+              sentence({"component ", number(k), " was placed anew"})});
   }
 
   [[gnu::cold]] void drop(Index k) {
     next_.drop(k);
-    log_.add({EventKind::dropped, report_.iterations, k, -1, static_cast<double>(next_.size()),
-              sentence({"component ", k, " was removed; ", next_.size(), " are left"})});
+    log_.add({EventKind::dropped, report_.iterations, number(k), -1, static_cast<double>(next_.size()),
+              sentence({"component ", number(k), " was removed; ", next_.size(), " are left"})});
+    dropped_.push_back(number(k));
     now_ = before_ = fallback_ = next_;
     fold_.emplace(now_, data_, workers_, options_.block);
     if constexpr (Charted<M>) squarem_.prepare(now_);
@@ -239,8 +258,8 @@ class EmRun {
     for (Index k = 0; k < now_.size(); ++k) {
       const Index count = now_.at_bound(k);
       if (count == 0) continue;
-      log_.add({EventKind::at_bound, report_.iterations, k, -1, static_cast<double>(count),
-                sentence({count, " parameter(s) of component ", k, " lie on the border of their range"})});
+      log_.add({EventKind::at_bound, report_.iterations, number(k), -1, static_cast<double>(count),
+                sentence({count, " parameter(s) of component ", number(k), " lie on the border of their range"})});
     }
   }
   [[gnu::cold]] void finish() {
@@ -261,8 +280,10 @@ class EmRun {
   Convergence convergence_;
   Squarem squarem_;
   std::vector<Index> reseeds_;
+  std::vector<Index> dropped_;  // by their numbers in the start
+  Index held_by_all_ = -1;
   static constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  double step_ = nan;                                          // squared step of the parameters from before_ to now_
+  double square_step_ = nan;                                   // squared step of the parameters from before_ to now_
   double highest_ = -std::numeric_limits<double>::infinity();  // objective so far
   Index plain_ = 0, idle_ = 0;                                 // plain steps in a row; E-steps without a gain
   bool extrapolated_ = false, renewed_ = false, confirming_ = false;
@@ -274,6 +295,9 @@ class EmRun {
 /// Any LatentModel, any Observations; the result does not depend on the number of threads. What happens on the way is
 /// in the report: how it ended, and events with their component.
 ///
+/// With a `reduce`, `data` are one process's share. The model keeps the coordinates of the start then
+/// (start.follow(sample) puts it into those of a sample that all processes have).
+///
 /// @throws InvalidArgument  for options out of range and data that the model cannot have produced, before any work
 ///
 /// Cost per iteration: one pass over the data.
@@ -283,19 +307,16 @@ requires LatentModel<M, D, AnyEStep<D>> Fit<M> em(M start, const D& data, const 
   check(options);
   require(data.size() > 0, "a fit needs at least one observation, got none");
   if constexpr (requires { start.check(data); }) start.check(data);
-  if constexpr (requires { start.follow(data); }) start.follow(data);
-  Workers workers(useful_threads(options.threads, data.size()));
+  if constexpr (requires { start.follow(data); } && std::same_as<Reduce, NoReduce>) start.follow(data);
+  Workers workers(useful_threads(options.threads, data.size(), options.block));
   return EmRun<M, D>(std::move(start), data, options, std::move(e_step), std::move(reduce), workers)();
 }
 
 /// Of a matrix, one observation per column.
-template <class M, class Derived, class... Rest>
-Fit<M> em(M start, const Eigen::MatrixBase<Derived>& x, const Rest&... rest) {
-  return em(std::move(start), typename M::Data(x.derived()), rest...);
-}
-template <class M, class Derived>
-Fit<M> em(M start, const Eigen::MatrixBase<Derived>& x, const EmOptions& options) {
-  return em(std::move(start), typename M::Data(x.derived()), options);
+template <class M, class Derived, class EStep = Soft, class Reduce = NoReduce>
+Fit<M> em(M start, const Eigen::MatrixBase<Derived>& x, const EmOptions& options = {}, EStep e_step = {},
+          Reduce reduce = {}) {
+  return em(std::move(start), typename M::Data(x.derived()), options, std::move(e_step), std::move(reduce));
 }
 
 }  // namespace emulsion

@@ -19,7 +19,8 @@ struct FitOptions {
   Start start = Start::automatic;
   Eigen::MatrixXd means = {};             ///< d x K, for Start::means
   Eigen::MatrixXd responsibilities = {};  ///< n x K, for Start::responsibilities
-  double regular = 1e-3;  ///< fits with a component narrower than this, relative to the pooled covariance, are spurious
+  double least_regularity =
+      1e-3;  ///< fits with a component narrower than this, relative to the pooled covariance, are spurious
   Degenerate degenerate = Degenerate::floor;
   Acceleration acceleration = Acceleration::automatic;
   std::function<bool(const Report&)> progress = {};  ///< after every iteration of the last runs; false stops
@@ -69,12 +70,13 @@ class MultiStart {
     Fit<Model> fit;
     double regularity = 0;
     bool finished = false;
+    bool comparable = false;  // its objective is that of all observations
     double objective() const { return fit.report.objective; }
   };
   /// The run at that place of the order.
   Run& at(std::size_t place) { return runs_[static_cast<std::size_t>(order_[place])]; }
   bool regular_fit(const Run& run) const {
-    return run.regularity >= options_.regular && std::isfinite(run.objective());
+    return run.regularity >= options_.least_regularity && std::isfinite(run.objective());
   }
 
   [[gnu::cold]] void short_fit(Index r) {
@@ -92,8 +94,9 @@ class MultiStart {
     Run run{em(emulsion::seed(prototype_, options_.components, part, rng, seeding), part, short_options)};
     const double share = static_cast<double>(part.size()) / static_cast<double>(data_.size());
     passes_ += share * static_cast<double>(run.fit.report.e_steps + 1);
-    if (part.size() < data_.size()) run.fit.report.objective *= data_.total_weight() / part.total_weight();
-    run.regularity = run.fit.model.regularity(options_.regular);
+    run.comparable = part.size() == data_.size();
+    if (!run.comparable) run.fit.report.objective *= data_.total_weight() / part.total_weight();
+    run.regularity = run.fit.model.regularity(options_.least_regularity);
     runs_.push_back(std::move(run));
   }
 
@@ -108,11 +111,17 @@ class MultiStart {
     }
   }
 
-  /// Goes on with a run on all observations.
+  /// Goes on with a run on all observations. Of a short run before, only what it did to components is kept.
   [[gnu::cold]] void finish(Run& run, double tolerance) {
     Report& report = run.fit.report;
     Report before;
-    if (run.finished) std::swap(before, report);
+    std::swap(before, report);
+    if (!run.finished) {
+      before.iterations = 0;
+      std::erase_if(before.events, [](const Event& event) {
+        return event.kind != EventKind::dropped && event.kind != EventKind::reseeded;
+      });
+    }
     EmOptions options = em_options();
     options.tolerance = tolerance;
     options.max_iterations -= std::min(before.iterations, options.max_iterations);
@@ -121,12 +130,19 @@ class MultiStart {
     report.iterations += before.iterations;
     if (run.finished) {  // the first objective is the last one before
       for (std::size_t i = 1; i < report.trace.size(); ++i) before.trace.push_back(report.trace[i]);
-      for (Event& event : report.events) before.events.push_back(std::move(event));
       report.trace.swap(before.trace);
-      report.events.swap(before.events);
     }
-    run.finished = true;
-    run.regularity = run.fit.model.regularity(options_.regular);
+    std::vector<Index> dropped;
+    for (const Event& event : before.events) {
+      if (event.kind == EventKind::dropped) dropped.push_back(event.component);
+    }
+    for (Event& event : report.events) {
+      if (event.component >= 0) event.component = number_before(dropped, event.component);
+      before.events.push_back(std::move(event));
+    }
+    report.events.swap(before.events);
+    run.finished = run.comparable = true;
+    run.regularity = run.fit.model.regularity(options_.least_regularity);
   }
 
   EmOptions em_options() const {
@@ -163,6 +179,7 @@ class MultiStart {
     for (std::size_t r = 0; r < runs_.size(); ++r) {
       const Run& run = at(r);
       report.restarts.push_back(run.objective());
+      if (!run.comparable) continue;
       report.best_reached +=
           regular_fit(run) == regular_fit(best) && run.objective() >= best.objective() - same ? 1 : 0;
       highest = std::max(highest, run.objective());
@@ -206,22 +223,20 @@ class MultiStart {
 /// a few near-equal observations, are reported and never preferred.
 ///
 /// @throws InvalidArgument  for options out of range, fewer observations than components, and data that the family
-/// cannot
-///                          have produced, before any work
+///                          cannot have produced, before any work
 template <class C, Observations D>
 Fit<MixtureOf<C>> fit_mixture(const C& prototype, const D& data, const FitOptions& options = {}) {
   const Index k = options.components;
   require(k >= 1, "a mixture needs at least one component, got ", k);
   require(options.restarts >= 0, "the number of restarts must not be negative, got ", options.restarts);
-  require(options.regular >= 0 && options.regular < 1, "the least regularity must lie in [0, 1), got ",
-          options.regular);
+  require(options.least_regularity >= 0 && options.least_regularity < 1,
+          "the least regularity must lie in [0, 1), got ", options.least_regularity);
   check(
       EmOptions{.max_iterations = options.max_iterations, .tolerance = options.tolerance, .threads = options.threads});
   check(SeedOptions{.start = options.start, .means = options.means, .responsibilities = options.responsibilities}, k,
         data);
   require(data.size() > 0, "a fit needs at least one observation, got none (data of ", data.dimension(), " x 0)");
-  Index used = 0;
-  for (Index i = 0; i < data.size(); ++i) used += data.weight(i) > 0 ? 1 : 0;
+  const Index used = positive_observations(data);
   if (used < k && data.size() == 1) {
     require(false, "1 observation of dimension ", data.dimension(), "; for ", data.dimension(),
             " observations of one variable pass x.transpose()");
@@ -229,6 +244,7 @@ Fit<MixtureOf<C>> fit_mixture(const C& prototype, const D& data, const FitOption
   require(used >= k, k, " components need at least as many observations, got ", used,
           used < data.size() ? " with positive weight" : "", " (data of ", data.dimension(), " x ", data.size(),
           "; an observation is a column, rows(x) adapts rows)");
+  Components<C>(std::vector<C>(1, prototype)).check(data);  // all of them: the restarts may see a part
   return MultiStart<C, D>(prototype, data, options)();
 }
 

@@ -2,7 +2,6 @@
 #include <Eigen/Core>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "emulsion/core/linear_algebra.hpp"

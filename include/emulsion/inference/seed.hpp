@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "emulsion/core/fold.hpp"
+#include "emulsion/core/linear_algebra.hpp"
+#include "emulsion/data/frame.hpp"
 #include "emulsion/inference/e_step.hpp"
 #include "emulsion/inference/kmeans.hpp"
 #include "emulsion/models/mixture.hpp"
@@ -58,11 +60,60 @@ template <class D>
   }
   require(options.width >= 0 && std::isfinite(options.width), "the width of a start must not be negative, got ",
           options.width);
-  require(options.threads >= 1 && options.threads <= 4096, "threads must lie between 1 and 4096, got ",
-          options.threads);
+  check_threads(options.threads);
   require(options.sample >= 1, "k-means needs a sample of at least one observation, got ", options.sample);
   require(options.lloyd >= 0, "the number of Lloyd steps must not be negative, got ", options.lloyd);
 }
+
+// E-steps of starts.
+
+/// Responsibilities given beforehand (n x K, not negative): for starts.
+struct Given {
+  Eigen::Ref<const Eigen::MatrixXd> responsibilities;
+  Index first = 0;  ///< the place of the first observation, where the data are themselves a slice: data.first()
+  template <class Data>
+  double operator()(const Data& block, Scores scores) const {
+    for (Index i = 0; i < scores.rows(); ++i) {
+      for (Index k = 0; k < scores.cols(); ++k) {
+        scores(i, k) = block.weight(i) * responsibilities(block.first() - first + i, k);
+      }
+    }
+    return 0;
+  }
+};
+
+/// Responsibilities proportional to exp(-|y - centre_k|^2 / (2 width^2)); y = transform (d x d, lower triangular) times
+/// the standardised coordinates of the frame, centres d x K. Width 0 gives all of an observation to the nearest.
+struct Nearest {
+  Frame frame;
+  Eigen::MatrixXd transform;
+  Eigen::MatrixXd centres;
+  double width = 0;
+  template <class Data>
+  double operator()(const Data& block, Scores scores) const {
+    const Index d = block.dimension();
+    Eigen::VectorXd x(d), y(d);
+    for (Index i = 0; i < scores.rows(); ++i) {
+      for (Index j = 0; j < d; ++j) x(j) = frame.standardised(static_cast<double>(block(j, i)), j);
+      lower_times(transform, &x(0), &y(0));
+      Index best = 0;
+      for (Index k = 0; k < scores.cols(); ++k) {
+        scores(i, k) = -square_distance(&y(0), &centres(0, k), d);
+        if (scores(i, k) > scores(i, best)) best = k;
+      }
+      const double nearest = scores(i, best);
+      const bool soft = width > 0 && std::isfinite(nearest);
+      double total = 0;
+      for (Index k = 0; k < scores.cols(); ++k) {
+        double share = k == best ? 1.0 : 0.0;
+        if (soft) share = std::exp((scores(i, k) - nearest) / (2 * width * width));
+        total += (scores(i, k) = share);
+      }
+      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= block.weight(i) / total;
+    }
+    return 0;
+  }
+};
 
 /// A mixture of `components` members of the prototype's family to start a fit from: responsibilities by
 /// `options.start`, then one M-step. The same for any number of threads. Cost: about lloyd + 2 passes over (a sample
@@ -83,7 +134,7 @@ MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, co
   MixtureOf<C> next = model;
   const auto learn = [&](const AnyEStep<D>& e_step) { model.maximize(fold(model, e_step), next); };
   if (options.start == Start::responsibilities) {
-    learn(Given{options.responsibilities});
+    learn(Given{options.responsibilities, x.first()});
   } else if (options.start == Start::random_responsibilities) {
     learn(RandomResponsibilities{rng.fork(rng())});
   } else {

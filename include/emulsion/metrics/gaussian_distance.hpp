@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "emulsion/core/constants.hpp"
 #include "emulsion/core/log_sum_exp.hpp"
 #include "emulsion/distributions/gaussian.hpp"
 #include "emulsion/models/mixture.hpp"
@@ -130,8 +131,7 @@ LogOverlaps log_overlaps(const MixtureOf<BasicGaussian<S1, D1>>& p, const Mixtur
         terms(at++) = s.log_weights[i] + t.log_weights[j] - 0.5 * z.squaredNorm() - log_determinant;
       }
     }
-    return log_sum_exp(terms) - 0.5 * static_cast<double>(d) * 1.8378770664093454835606594728112 +
-           frame->log_jacobian();
+    return log_sum_exp(terms) - 0.5 * static_cast<double>(d) * log_two_pi + frame->log_jacobian();
   };
   const Parts a = parts(p), b = parts(q);
   return {overlap(a, a), overlap(b, b), overlap(a, b)};

@@ -70,9 +70,7 @@ class Components {
 
   // --- one block ------------------------------------------------------------------------------------------------------
 
-  struct Plain {
-    const Data* block = nullptr;
-  };
+  struct Plain {};
   static auto scratch_for(const C& c, Index most) {
     if constexpr (PackedComponent<C>) return c.packed(most);
     else return Plain{};
@@ -82,11 +80,11 @@ class Components {
 
   void score(const Data& block, Scratch& scratch, Scores scores) const {
     if constexpr (PackedComponent<C>) all_.front().read(block, scratch);
-    for (Index k = 0; k < size(); ++k) (*this)[k].log_density(form(block, scratch), scores.col(k));
+    for (Index k = 0; k < size(); ++k) (*this)[k].log_density(as_read(block, scratch), scores.col(k));
   }
   void accumulate(const Data& block, const Responsibilities& r, Scratch& scratch, Statistics& s) const {
     for (Index k = 0; k < size(); ++k) {
-      (*this)[k].accumulate(form(block, scratch), r.col(k), s.all[static_cast<std::size_t>(k)]);
+      (*this)[k].accumulate(as_read(block, scratch), r.col(k), s.all[static_cast<std::size_t>(k)]);
     }
   }
   void maximize(const Statistics& s, Components& next) const {
@@ -161,10 +159,22 @@ class Components {
       for (C& c : all_) c = c.in(frame);
     }
   }
-  /// Whether a bound on the parameters holds component k up.
-  bool at_floor(Index k) const {
-    if constexpr (requires(const C& c) { c.at_floor(); }) return (*this)[k].at_floor() > 0;
-    else return false;
+  /// How many parameters of component k a floor holds up.
+  Index at_floor(Index k) const {
+    if constexpr (requires(const C& c) { c.at_floor(); }) return (*this)[k].at_floor();
+    else return 0;
+  }
+  /// The same for one component of all the observations together; 0 where they are but one point.
+  [[gnu::cold]] Index at_floor_of_all(const Statistics& s) const {
+    if constexpr (requires(const C& c) { c.at_floor(); }) {
+      typename C::Statistics together = s.all.front();
+      for (std::size_t k = 1; k < s.all.size(); ++k) together += s.all[k];
+      C one = all_.front();
+      all_.front().maximize(together, one);
+      return one.at_floor() < dimension() ? one.at_floor() : 0;
+    } else {
+      return 0;
+    }
   }
   /// How many parameters of component k lie on the border of their range.
   Index at_bound(Index k) const {
@@ -192,7 +202,7 @@ class Components {
     require(!components.empty(), "a mixture needs at least one component, got none");
     return components.front().statistics();
   }
-  static auto& form(const Data& block, Scratch& scratch) {
+  static auto& as_read(const Data& block, Scratch& scratch) {
     if constexpr (PackedComponent<C>) return scratch;
     else return block;
   }

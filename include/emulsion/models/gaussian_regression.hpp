@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -83,6 +84,8 @@ class GaussianRegression {
 
   /// The mixture of the rest, given the values (p).
   Part condition(const Eigen::Ref<const Eigen::VectorXd>& values) const {
+    require(values.size() == p(), "expected ", p(), " values, one for each dimension given, got ", values.size());
+    check_finite(values);
     Eigen::VectorXd weights(size());
     Eigen::MatrixXd means(m(), size());
     look_up(values, weights, means);
@@ -100,6 +103,7 @@ class GaussianRegression {
     require(queries.rows() == p(), "expected ", p(), " values per query, one for each dimension given, got ",
             queries.rows(), " (queries of ", queries.rows(), " x ", queries.cols(), "; a query is a column",
             p() == 1 && queries.cols() == 1 ? "; for many queries of one variable pass x.transpose())" : ")");
+    check_finite(queries);
     std::vector<Eigen::MatrixXd> within;
     for (const Eigen::MatrixXd& t : factors_) {
       const Eigen::MatrixXd c = t.bottomRightCorner(m(), m());
@@ -147,11 +151,20 @@ class GaussianRegression {
     return i < p() ? given_[static_cast<std::size_t>(i)] : rest_[static_cast<std::size_t>(i - p())];
   }
 
+  void check_finite(const Eigen::Ref<const Eigen::MatrixXd>& queries) const {
+    for (Index i = 0; i < queries.cols(); ++i) {
+      for (Index j = 0; j < p(); ++j) {
+        require(std::isfinite(queries(j, i)), "the value given for dimension ", dimension(j), " must be finite, got ",
+                queries(j, i), queries.cols() > 1 ? " in query " : "",
+                queries.cols() > 1 ? std::to_string(i) : std::string());
+      }
+    }
+  }
+
   /// Posterior weights of the components given the values, and the location of the rest in each (m x K). Where every
   /// density is zero to a double, the nearest component takes all.
   template <class Values>
   void look_up(const Values& values, Eigen::VectorXd& weights, Eigen::MatrixXd& means) const {
-    require(values.size() == p(), "expected ", p(), " values, one for each dimension given, got ", values.size());
     Eigen::VectorXd z(p());
     Index nearest = -1;
     double least = std::numeric_limits<double>::infinity();
@@ -161,7 +174,6 @@ class GaussianRegression {
       double log_determinant = 0;
       for (Index i = 0; i < p(); ++i) {
         const Index j = dimension(i);
-        require(std::isfinite(values(i)), "the value given for dimension ", j, " must be finite, got ", values(i));
         const double y = values(i) * frame_.scale(j) - frame_.centre(j) - location(i);
         z(i) = (y - t.row(i).head(i).dot(z.head(i))) / t(i, i);
         log_determinant += std::log(t(i, i));
@@ -169,11 +181,15 @@ class GaussianRegression {
       means.col(k) = location.tail(m());
       means.col(k).noalias() += t.bottomLeftCorner(m(), p()) * z;
       const double largest = z.cwiseAbs().maxCoeff();
+      if (!(weights_(k) > 0)) {  // it has no say, wherever it lies
+        weights(k) = -std::numeric_limits<double>::infinity();
+        continue;
+      }
       require(std::isfinite(largest) && means.col(k).allFinite(), "the values given lie so far from component ", k,
               " that its conditional mean overflows");
       const double distance = largest > 0 ? largest * (z / largest).norm() : 0.0;
       weights(k) = std::log(weights_(k)) - 0.5 * distance * distance - log_determinant;
-      if (weights_(k) > 0 && (nearest < 0 || distance < least)) nearest = k, least = distance;
+      if (nearest < 0 || distance < least) nearest = k, least = distance;
     }
     const double largest = weights.maxCoeff();
     if (std::isfinite(largest)) {

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "emulsion/core/fold.hpp"
+#include "emulsion/data/points.hpp"
 #include "emulsion/gates/constant.hpp"
 #include "emulsion/inference/e_step.hpp"
 #include "emulsion/models/components.hpp"
@@ -23,24 +25,28 @@ class Mixture {
   using Data = typename Bank::Data;
   using Member = typename Bank::Member;
   using Scalar = typename Data::Scalar;
+  static constexpr bool charted = ChartedTerm<Gate> && ChartedTerm<Bank> && (ChartedTerm<Terms> && ...);
 
   struct Statistics {
-    double log_normaliser = 0;
+    double log_normaliser = 0, total_weight = 0;
     std::tuple<typename Gate::Statistics, typename Bank::Statistics, typename Terms::Statistics...> parts;
 
     Statistics& operator+=(const Statistics& other) {
       log_normaliser += other.log_normaliser;
+      total_weight += other.total_weight;
       merge(other, std::make_index_sequence<2 + sizeof...(Terms)>());
       return *this;
     }
     Statistics& operator*=(double c) {
       log_normaliser *= c;
+      total_weight *= c;
       std::apply([&](auto&... part) { ((part *= c), ...); }, parts);
       return *this;
     }
     template <class Visitor>
     void visit(Visitor&& visitor) {
       visitor(log_normaliser);
+      visitor(total_weight);
       std::apply([&](auto&... part) { (part.visit(visitor), ...); }, parts);
     }
 
@@ -90,7 +96,7 @@ class Mixture {
   // --- what a driver asks -----------------------------------------------------------------------------------------------
 
   Statistics statistics() const {
-    return {0, std::apply([](const auto&... t) { return std::make_tuple(t.statistics()...); }, terms_)};
+    return {0, 0, std::apply([](const auto&... t) { return std::make_tuple(t.statistics()...); }, terms_)};
   }
   Scratch scratch(Index most) const {
     return {Eigen::MatrixXd(most, size()),
@@ -102,6 +108,7 @@ class Mixture {
     Scores r(scratch.scores.topRows(block.size()));
     score(block, r, scratch);
     s.log_normaliser += e_step(block, r);
+    s.total_weight += block.total_weight();
     indexed(
         [&](auto i) { std::get<i>(terms_).accumulate(block, r, std::get<i>(scratch.parts), std::get<i>(s.parts)); });
   }
@@ -115,14 +122,17 @@ class Mixture {
     return total;
   }
 
+  /// Sum of the weights of the observations.
+  double total_weight(const Statistics& s) const { return s.total_weight; }
+
   /// Unconstrained parameters; see Charted.
-  void pack(Eigen::VectorXd& v) const requires(Bank::charted) {
+  void pack(Eigen::VectorXd& v) const requires(charted) {
     Index count = 0, at = 0;
     each([&](const auto& term) { count += term.parameters(); });
     v.resize(count);
     each([&](const auto& term) { term.pack(v, at); });
   }
-  bool unpack(const Eigen::VectorXd& v) requires(Bank::charted) {
+  bool unpack(const Eigen::VectorXd& v) requires(charted) {
     Index at = 0;
     return std::apply([&](auto&... term) { return (term.unpack(v, at) && ...); }, terms_);
   }
@@ -133,7 +143,8 @@ class Mixture {
   void follow(const Data& x) { std::get<1>(terms_).follow(x); }
   double regularity(double least) const { return size() == 1 ? 1 : bank().regularity(weights(), least); }
   bool emptied(Index k) const { return !(weights()(k) > 0); }
-  bool at_floor(Index k) const { return bank().at_floor(k); }
+  Index at_floor(Index k) const { return bank().at_floor(k); }
+  Index at_floor_of_all(const Statistics& s) const { return bank().at_floor_of_all(std::get<1>(s.parts)); }
   Index at_bound(Index k) const { return bank().at_bound(k); }
   void drop(Index k) {
     std::apply([&](auto&... term) { (term.drop(k), ...); }, terms_);
@@ -149,8 +160,7 @@ class Mixture {
   Eigen::VectorXd log_density(const Data& x) const {
     Eigen::VectorXd result(x.size());
     predict(
-        x, [](Index) { return 1.0; }, [&](Index i, double normaliser) { result(i) = normaliser; },
-        [](Index, const auto&) {});
+        x, [&](Index i, double normaliser) { result(i) = normaliser; }, [](Index, const auto&) {});
     return result;
   }
 
@@ -158,8 +168,7 @@ class Mixture {
   double log_likelihood(const Data& x) const {
     double total = 0;
     predict(
-        x, [](Index) { return 1.0; },
-        [&](Index i, double normaliser) { total += x.weight(i) != 0 ? x.weight(i) * normaliser : 0.0; },
+        x, [&](Index i, double normaliser) { total += x.weight(i) != 0 ? x.weight(i) * normaliser : 0.0; },
         [](Index, const auto&) {});
     return total;
   }
@@ -179,8 +188,7 @@ class Mixture {
   Eigen::MatrixXd responsibilities(const Data& x) const {
     Eigen::MatrixXd result(x.size(), size());
     predict(
-        x, [](Index) { return 1.0; }, [](Index, double) {},
-        [&](Index first, const auto& r) { result.middleRows(first, r.rows()) = r; });
+        x, [](Index, double) {}, [&](Index first, const auto& r) { result.middleRows(first, r.rows()) = r; });
     return result;
   }
 
@@ -188,7 +196,7 @@ class Mixture {
   Labels classify(const Data& x) const {
     Labels labels(x.size());
     predict(
-        x, [](Index) { return 1.0; }, [](Index, double) {},
+        x, [](Index, double) {},
         [&](Index first, const auto& r) {
           for (Index i = 0; i < r.rows(); ++i) r.row(i).maxCoeff(&labels(first + i));
         });
@@ -209,8 +217,6 @@ class Mixture {
   }
 
  private:
-  static constexpr Index block_size = 512;
-
   template <class F>
   void each(const F& f) const {
     std::apply([&](const auto&... term) { (f(term), ...); }, terms_);
@@ -228,13 +234,13 @@ class Mixture {
     indexed([&](auto i) { std::get<i>(terms_).score(block, std::get<i>(scratch.parts), scores); });
   }
 
-  /// Blocks of responsibilities times weight(i) to `use`, log normalisers to `row`.
-  template <class Weight, class Row, class Use>
-  void predict(const Data& x, const Weight& weight, const Row& row, const Use& use) const {
+  /// Blocks of responsibilities to `use`, log normalisers to `row`.
+  template <class Row, class Use>
+  void predict(const Data& x, const Row& row, const Use& use) const {
     check(x);
-    Scratch scratch = this->scratch(std::min(block_size, x.size()));
-    for (Index first = 0; first < x.size(); first += block_size) {
-      const Data part = x.slice(first, std::min(block_size, x.size() - first));
+    Scratch scratch = this->scratch(std::min(default_block, x.size()));
+    for (Index first = 0; first < x.size(); first += default_block) {
+      const Data part = x.slice(first, std::min(default_block, x.size() - first));
       Scores scores(scratch.scores.topRows(part.size()));
       score(part, scores, scratch);
       // A query so far away that its coordinates overflow scores inf - inf; its density is zero to a double.
@@ -244,8 +250,7 @@ class Mixture {
         }
       }
       Soft::normalise(
-          scores, [&](Index i) { return weight(first + i); },
-          [&](Index i, double normaliser) { row(first + i, normaliser); });
+          scores, [](Index) { return 1.0; }, [&](Index i, double normaliser) { row(first + i, normaliser); });
       for (Index i = 0; i < part.size(); ++i) {
         double total = 0;
         for (Index k = 0; k < size(); ++k) total += scores(i, k);

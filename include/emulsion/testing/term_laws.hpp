@@ -29,8 +29,7 @@ class TermSuite {
     scores();
     statistics();
     maximum();
-    if constexpr (requires(T & t, Eigen::VectorXd & v, Index & at) { t.parameters(), t.pack(v, at), t.unpack(v, at); })
-      chart();
+    if constexpr (ChartedTerm<T>) chart();
     return std::move(findings_).broken();
   }
 
@@ -169,9 +168,7 @@ class TermSuite {
           for (Index i = 0; i < n_; ++i) r(i, k) *= 1 + sign * h * rng_.uniform();
         }
         findings_.expect_at_most(q(maximized(learnt(r)), r_), best, slack, "maximize finds the maximum of Q(term; r)");
-        if constexpr (requires(T & t, Eigen::VectorXd & v, Index & at) {
-                        t.parameters(), t.pack(v, at), t.unpack(v, at);
-                      }) {
+        if constexpr (ChartedTerm<T>) {
           T near = fitted_;
           Eigen::VectorXd v(near.parameters());
           Index at = 0;
