@@ -80,35 +80,19 @@ void add_square(const Matrix& l, double weight, Matrix& a) {
   }
 }
 
-/// Inverse of a lower triangular matrix, in `inverse` (its upper triangle is set to zero). Cost d^3 / 3.
+/// Inverse of a lower triangular matrix, in place, from its last column on. Cost d^3 / 3.
 template <class Matrix>
-void invert_lower(const Matrix& l, Matrix& inverse) {
-  const Index d = l.rows();
-  inverse.setZero();
-  for (Index j = 0; j < d; ++j) {
-    inverse(j, j) = 1;
-    for (Index k = j; k < d; ++k) {
-      const double value = (inverse(k, j) /= l(k, k));
-      for (Index i = k + 1; i < d; ++i) inverse(i, j) -= l(i, k) * value;
+void invert_lower(Matrix& a) {
+  const Index d = a.rows();
+  for (Index j = d - 1; j >= 0; --j) {
+    a(j, j) = 1 / a(j, j);
+    for (Index k = d - 1; k > j; --k) {  // what lies below in column j, times the inverse of what lies right of it
+      const double value = a(k, j);
+      for (Index i = k + 1; i < d; ++i) a(i, j) += value * a(i, k);
+      a(k, j) = value * a(k, k);
     }
+    for (Index i = j + 1; i < d; ++i) a(i, j) *= -a(j, j);
   }
-}
-
-/// Whether x is the inverse of the lower triangular l but for rounding: |l x - 1| <= 1e-8 |l| |x|, element by element,
-/// which holds however ill-conditioned l is. Cost d^3 / 6.
-template <class Matrix>
-bool is_inverse_lower(const Matrix& l, const Matrix& x) {
-  for (Index j = 0; j < l.rows(); ++j) {
-    for (Index i = j; i < l.rows(); ++i) {
-      double residual = i == j ? -1 : 0, size = 0;
-      for (Index k = j; k <= i; ++k) {
-        residual += l(i, k) * x(k, j);
-        size += std::abs(l(i, k) * x(k, j));
-      }
-      if (!(std::abs(residual) <= 1e-8 * size)) return false;
-    }
-  }
-  return true;
 }
 
 /// Lower triangular L (m x m) with a positive diagonal and L L' = a a', for `a` of m x n and rank m <= n: the triangle

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "emulsion/covariance/structure.hpp"
+#include "emulsion/covariance/precision_factor.hpp"
 
 namespace emulsion {
 
@@ -12,22 +12,24 @@ namespace emulsion {
 /// A trace (1e-8) of the covariance between the components is added to W, so that a fit in which all collapse is
 /// spurious too.
 ///
-/// @param all    components in one frame, with location(), scaled_factor(), scaled_inverse() and structure()
+/// @param all    components in one frame, with location() and precision_factor()
 /// @param least  the answer need be exact only below this
 ///
 /// Cost O(K d^3); where an eigenvalue may be below `least`, an eigendecomposition.
 template <class G>
 double smallest_relative_eigenvalue(const std::vector<G>& all, const Eigen::VectorXd& weights, double least) {
   const Index d = all.front().dimension();
-  const bool diagonal = is_diagonal(all.front().structure());
+  const bool diagonal = all.front().precision_factor().diagonal();
   Eigen::MatrixXd pooled = Eigen::MatrixXd::Zero(d, diagonal ? 1 : d);
   Eigen::VectorXd mean = Eigen::VectorXd::Zero(d);
   for (std::size_t k = 0; k < all.size(); ++k) {
     const double w = weights(static_cast<Index>(k));
     for (Index j = 0; j < d; ++j) mean(j) += w * all[k].location()(j);
-    if (!diagonal) add_square(all[k].scaled_factor(), w, pooled);
-    for (Index j = 0; j < d && diagonal; ++j)
-      pooled(j, 0) += w * all[k].scaled_factor()(j, 0) * all[k].scaled_factor()(j, 0);
+    if (!diagonal) add_square(all[k].precision_factor().factor(), w, pooled);
+    for (Index j = 0; j < d && diagonal; ++j) {
+      const double deviation = 1 / all[k].precision_factor()(j, j);
+      pooled(j, 0) += w * deviation * deviation;
+    }
   }
   for (std::size_t k = 0; k < all.size(); ++k) {
     const double w = 1e-8 * weights(static_cast<Index>(k));
@@ -42,14 +44,13 @@ double smallest_relative_eigenvalue(const std::vector<G>& all, const Eigen::Vect
   double smallest = 1;
   for (std::size_t k = 0; k < all.size(); ++k) {
     if (!(weights(static_cast<Index>(k)) > 0)) return 0;
-    for (Index j = 0; j < d && diagonal; ++j) {
-      smallest = std::min(smallest, all[k].scaled_factor()(j, 0) * all[k].scaled_factor()(j, 0) / pooled(j, 0));
-    }
+    const PrecisionFactor& w = all[k].precision_factor();
+    for (Index j = 0; j < d && diagonal; ++j) smallest = std::min(smallest, 1 / (w(j, j) * w(j, j) * pooled(j, 0)));
     if (diagonal) continue;
-    for (Index j = 0; j < d; ++j) {  // L_k^-1 L_W: its squared singular values are the reciprocal eigenvalues
+    for (Index j = 0; j < d; ++j) {  // W_k L_W: its squared singular values are the reciprocal eigenvalues
       for (Index i = 0; i < d; ++i) ratio(i, j) = 0;
       for (Index m = j; m < d; ++m) {
-        for (Index i = m; i < d; ++i) ratio(i, j) += pooled(m, j) * all[k].scaled_inverse()(i, m);
+        for (Index i = m; i < d; ++i) ratio(i, j) += pooled(m, j) * w(i, m);
       }
     }
     if (sum_of_squares(ratio) * least < 1) continue;

@@ -83,6 +83,8 @@ class Points {
   }
 
   bool weighted() const { return weights_ != nullptr; }
+  /// n, or nullptr where every observation counts once.
+  const double* weights() const { return weights_; }
   double weight(Index observation) const { return weights_ ? weights_[observation] : 1.0; }
   /// Sum of the weights; n where there are none. The n of BIC.
   double total_weight() const {

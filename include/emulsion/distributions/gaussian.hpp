@@ -8,8 +8,8 @@
 #include "emulsion/core/constants.hpp"
 #include "emulsion/core/random.hpp"
 #include "emulsion/core/report.hpp"
+#include "emulsion/covariance/precision_factor.hpp"
 #include "emulsion/covariance/regularity.hpp"
-#include "emulsion/covariance/structure.hpp"
 #include "emulsion/data/frame.hpp"
 #include "emulsion/data/inspect.hpp"
 #include "emulsion/distributions/gaussian_kernel.hpp"
@@ -23,9 +23,9 @@ namespace emulsion {
 ///
 /// S full, diagonal, spherical, or tied to the other components of a mixture. Statistics: closed form.
 ///
-/// It keeps mean and factor in the coordinates of its frame, so that neither offset nor scale of the data costs digits:
-/// only covariance() can overflow. Invariants: factor L lower triangular with positive diagonal, S = L L'; the
-/// components of one mixture share one frame.
+/// It keeps the mean and the inverse W of the covariance's Cholesky factor (PrecisionFactor), in the coordinates of its
+/// frame, so that neither offset nor scale of the data costs digits: only covariance() can overflow. The components of
+/// one mixture share one frame.
 ///
 /// `Scalar` is the type of the data; arithmetic and parameters are double.
 template <class Scalar_ = double, int Dim = Eigen::Dynamic>
@@ -33,7 +33,7 @@ class BasicGaussian {
  public:
   using Scalar = Scalar_;
   using Data = Points<Scalar, Dim>;
-  using Statistics = GaussianStatistics<double>;
+  using Statistics = GaussianStatistics;
   using Packed = PackedPoints<double>;
 
   static constexpr double default_floor = 1e-12;
@@ -41,16 +41,10 @@ class BasicGaussian {
   /// Standard normal in `dimension` dimensions: the prototype of a fit. `floor`: the least eigenvalue of a fitted
   /// covariance, relative to the (robust) variances of the data.
   explicit BasicGaussian(Index dimension, Covariance structure = Covariance::full, double floor = default_floor)
-      : structure_(structure), floor_(floor),
-        frame_(std::make_shared<const Frame>(Frame::identity(checked(dimension)))),
-        location_(Eigen::VectorXd::Zero(dimension)), factor_(dimension, is_diagonal(structure) ? 1 : dimension),
-        inverse_(factor_), whitener_(is_diagonal(structure) ? dimension : panels_size<double>(dimension)) {
+      : floor_(floor), frame_(std::make_shared<const Frame>(Frame::identity(checked(dimension)))),
+        location_(Eigen::VectorXd::Zero(dimension)), precision_(structure, dimension) {
     require(floor >= 1e-15 && floor < 1, "the floor of a covariance, relative to the data's variances, must lie in ",
             "[1e-15, 1), got ", floor, "; below, it would drown in rounding");
-    for (Index j = 0; j < factor_.cols(); ++j) {
-      for (Index i = 0; i < dimension; ++i) factor_(i, j) = i == j || is_diagonal(structure) ? 1 : 0;
-    }
-    inverse_ = factor_;
     refresh();
   }
 
@@ -81,16 +75,16 @@ class BasicGaussian {
           require(std::abs(covariance(i, j) - wanted) <= 1e-10 * largest, "the covariance given is not ",
                   to_string(structure), ": element (", i, ", ", j, ") is ", covariance(i, j));
         }
-        factor_(i, 0) = std::sqrt(covariance(i, i)) * frame.scale(i);
       }
-    } else {
-      for (Index j = 0; j < d; ++j) {
-        for (Index i = 0; i < d; ++i) factor_(i, j) = i < j ? 0 : covariance(i, j) * frame.scale(i) * frame.scale(j);
-      }
-      require(cholesky(factor_), "a covariance must be positive definite; the ", d, " x ", d, " matrix given is not");
     }
+    Eigen::MatrixXd factor = covariance;
+    for (Index j = 0; j < d; ++j) {
+      for (Index i = 0; i < d; ++i) factor(i, j) *= frame.scale(i) * frame.scale(j);
+    }
+    require(cholesky(factor), "a covariance must be positive definite; the ", d, " x ", d, " matrix given is not");
+    precision_.set_from_factor(std::move(factor));
     frame_ = std::make_shared<const Frame>(std::move(frame));
-    from_factor();
+    refresh();
   }
 
   /// With covariance L L', L lower triangular (d x d) with a positive diagonal: exact where the covariance itself would
@@ -102,35 +96,37 @@ class BasicGaussian {
             " needs a factor of ", d, " x ", d, ", got ", lower.rows(), " x ", lower.cols());
     require(mean.allFinite() && lower.allFinite(), "the mean and factor of a Gaussian must be finite");
     BasicGaussian result(d);
+    Eigen::MatrixXd factor = lower;
     Frame frame = Frame::identity(d);
     for (Index i = 0; i < d; ++i) {
       require(lower(i, i) > 0, "the factor of a covariance needs a positive diagonal; element ", i, " is ",
               lower(i, i));
       frame.scale(i) = Frame::scale_for(lower.row(i).head(i + 1).cwiseAbs().maxCoeff());
-      for (Index j = 0; j <= i; ++j) result.factor_(i, j) = lower(i, j) * frame.scale(i);
+      for (Index j = 0; j <= i; ++j) factor(i, j) *= frame.scale(i);
     }
     frame.centre = mean.cwiseProduct(frame.scale);
     result.frame_ = std::make_shared<const Frame>(std::move(frame));
-    result.from_factor();
+    result.precision_.set_from_factor(std::move(factor));
+    result.refresh();
     return result;
   }
 
-  /// From what it keeps: location (d) and factor (d x d lower triangular, or one column of standard deviations) in the
-  /// coordinates of the frame. Unchecked: for models that this library made.
+  /// From location (d) and factor (d x d, lower triangular) in the coordinates of the frame. Unchecked: for models that
+  /// this library made.
   static BasicGaussian in_frame(std::shared_ptr<const Frame> frame, const Eigen::VectorXd& location,
                                 const Eigen::MatrixXd& factor, Covariance structure, double floor = default_floor) {
     BasicGaussian result(location.size(), structure, floor);
     result.frame_ = std::move(frame);
     result.location_ = location;
-    result.factor_ = factor;
-    result.from_factor();
+    result.precision_.set_from_factor(factor);
+    result.refresh();
     return result;
   }
 
   // --- parameters -----------------------------------------------------------------------------------------------------
 
   Index dimension() const { return location_.size(); }
-  Covariance structure() const { return structure_; }
+  Covariance structure() const { return precision_.structure(); }
   double floor() const { return floor_; }
   /// d
   Eigen::VectorXd mean() const { return (location_ + frame_->centre).cwiseQuotient(frame_->scale); }
@@ -145,35 +141,35 @@ class BasicGaussian {
   }
   /// Lower triangular L with covariance L L', d x d.
   Eigen::MatrixXd factor() const {
-    Eigen::MatrixXd l = Eigen::MatrixXd::Zero(dimension(), dimension());
-    for (Index i = 0; i < dimension(); ++i) {
-      if (is_diagonal(structure_)) l(i, i) = factor_(i, 0) / frame_->scale(i);
-      else l.row(i) = factor_.row(i) / frame_->scale(i);
-    }
+    Eigen::MatrixXd l = precision_.factor();
+    for (Index i = 0; i < dimension(); ++i) l.row(i) /= frame_->scale(i);
     return l;
   }
   /// How many eigenvalues of the covariance the floor holds up.
   Index at_floor() const { return at_floor_; }
   /// Of one component alone: d for the mean, and d (d + 1) / 2, d or 1 for the covariance.
-  Index free_parameters() const { return dimension() + covariance_parameters(structure_, dimension()); }
+  Index free_parameters() const { return dimension() + covariance_parameters(structure(), dimension()); }
 
   const Frame& frame() const { return *frame_; }
-  /// Mean and factor in the coordinates of the frame.
+  /// Mean and precision factor in the coordinates of the frame.
   const Eigen::VectorXd& location() const { return location_; }
-  const Eigen::MatrixXd& scaled_factor() const { return factor_; }
-  const Eigen::MatrixXd& scaled_inverse() const { return inverse_; }
+  const PrecisionFactor& precision_factor() const { return precision_; }
 
   // --- density --------------------------------------------------------------------------------------------------------
 
-  Packed packed(Index most) const { return Packed(most, dimension(), is_diagonal(structure_)); }
+  Packed packed(Index most) const { return Packed(most, dimension(), precision_.diagonal()); }
   void read(const Data& block, Packed& packed) const { packed.pack(block, *frame_); }
 
   /// out(i) += log p(x_i)
   void log_density(Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
-    if (is_diagonal(structure_)) {
-      add_log_density_diagonal(block, location_.data(), whitener_.data(), constant_, out.data());
-    } else {
-      add_log_density_full(block, location_.data(), whitener_.data(), constant_, out.data());
+    const double *m = location_.data(), *w = precision_.values().data();
+    if (precision_.diagonal()) return add_log_density_diagonal(block, m, w, constant_, out.data());
+    switch (dimension()) {
+      case 1: return add_log_density_small<1>(block, m, w, constant_, out.data());
+      case 2: return add_log_density_small<2>(block, m, w, constant_, out.data());
+      case 3: return add_log_density_small<3>(block, m, w, constant_, out.data());
+      case 4: return add_log_density_small<4>(block, m, w, constant_, out.data());
+      default: return add_log_density_full(block, m, w, constant_, out.data());
     }
   }
 
@@ -195,27 +191,21 @@ class BasicGaussian {
     const double largest = y.cwiseAbs().maxCoeff();
     if (!(largest > 0)) return -std::numeric_limits<double>::infinity();
     y /= largest;
-    double square = 0;
-    for (Index j = 0; j < d; ++j) {
-      double z = is_diagonal(structure_) ? inverse_(j, 0) * y(j) : 0;
-      for (Index c = 0; c <= j && !is_diagonal(structure_); ++c) z += inverse_(j, c) * y(c);
-      square += z * z;
-    }
-    return std::log(largest) + 0.5 * std::log(square) + (overflow ? 1100 * std::log(2.0) : 0.0);
+    Eigen::VectorXd z(d);
+    precision_.times(y.data(), z.data());
+    return std::log(largest) + 0.5 * std::log(sum_of_squares(z)) + (overflow ? 1100 * std::log(2.0) : 0.0);
   }
 
   // --- learning -------------------------------------------------------------------------------------------------------
 
-  Statistics statistics() const {
-    return {0, Eigen::VectorXd::Zero(dimension()), Eigen::MatrixXd::Zero(factor_.rows(), factor_.cols())};
-  }
+  Statistics statistics() const { return {dimension(), precision_.diagonal()}; }
 
   /// Adds the block with weights w (b): sums about the current mean, then one merge. Where that mean is so far from the
   /// block's own that the difference of the sums would lose digits, about the block's own, found from the frame's
   /// centre.
   void accumulate(Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
     const Index d = dimension();
-    const bool diagonal = is_diagonal(structure_);
+    const bool diagonal = precision_.diagonal();
     block.reference = location_;
     for (int pass = 0; pass < 3; ++pass) {
       const double weight = moments_about(block, block.reference.data(), w.data(), diagonal);
@@ -223,97 +213,77 @@ class BasicGaussian {
       bool lossy = false;
       for (Index c = 0; c < d; ++c) {
         block.first(c) /= weight;
-        const double shift = weight * block.first(c) * block.first(c);
-        const double& square = block.second(c, diagonal ? 0 : c);
-        lossy = lossy || shift > 0.9999 * square;
+        lossy = lossy || weight * block.first(c) * block.first(c) > 0.9999 * block.second(c, diagonal ? 0 : c);
       }
-      if (lossy && pass < 2) {
-        for (Index c = 0; c < d; ++c) block.reference(c) = pass == 0 ? 0.0 : block.reference(c) + block.first(c);
-        continue;
-      }
-      for (Index c = 0; c < d; ++c) {
-        const double shift = weight * block.first(c);
-        if (diagonal) block.second(c, 0) -= shift * block.first(c);
-        for (Index r = c; r < d && !diagonal; ++r) block.second(r, c) -= shift * block.first(r);
-        double& square = block.second(c, diagonal ? 0 : c);
-        square = std::max(square, 0.0);
-      }
-      for (Index c = 0; c < d; ++c) block.first(c) += block.reference(c);
-      s.merge(weight, block.first, block.second);
-      return;
+      if (!lossy || pass == 2) return s.add(weight, block.reference, block.first, block.second);
+      for (Index c = 0; c < d; ++c) block.reference(c) = pass == 0 ? 0.0 : block.reference(c) + block.first(c);
     }
+  }
+
+  /// What the M-step of all components works in, besides the statistics.
+  struct Workspace {
+    Statistics pooled;  // of a tied covariance
+    EstimationSpace space;
+  };
+  Workspace workspace() const {
+    Workspace result;
+    if (structure() == Covariance::tied) result.pooled = statistics();
+    if (!precision_.diagonal()) result.space.a.resize(dimension(), dimension());
+    return result;
   }
 
   /// Mean and covariance of the weighted observations, the covariance under the floor; the old parameters where there
   /// are none.
   void maximize(const Statistics& s, BasicGaussian& next) const {
-    if (!(s.weight > least_weight)) {
-      if (&next != this) next.copy_parameters(*this);
-      return;
-    }
-    next.location_ = s.mean;
-    next.at_floor_ =
-        estimate_factor(structure_, s.scatter, s.weight, frame_->spread, floor_, next.factor_, next.inverse_);
-    next.refresh();
+    Workspace work = workspace();
+    maximize(s, next, work.space);
   }
 
   /// The M-step of all components at once: pools the scatter where the covariance is tied.
   static void maximize_all(const std::vector<Statistics>& s, const std::vector<BasicGaussian>& now,
-                           std::vector<BasicGaussian>& next, Statistics& pooled) {
-    if (now.front().structure_ != Covariance::tied) {
-      for (std::size_t k = 0; k < s.size(); ++k) now[k].maximize(s[k], next[k]);
+                           std::vector<BasicGaussian>& next, Workspace& work) {
+    if (now.front().structure() != Covariance::tied) {
+      for (std::size_t k = 0; k < s.size(); ++k) now[k].maximize(s[k], next[k], work.space);
       return;
     }
+    Statistics& pooled = work.pooled;
     pooled *= 0.0;
     for (std::size_t k = 0; k < s.size(); ++k) {
       next[k].location_ = s[k].weight > least_weight ? s[k].mean : now[k].location_;
       pooled.weight += s[k].weight;
-      for (Index i = 0; i < pooled.scatter.size(); ++i) pooled.scatter.data()[i] += s[k].scatter.data()[i];
+      for (Index i = 0; i < pooled.scatter.size(); ++i) pooled.scatter(i) += s[k].scatter(i);
     }
     if (!(pooled.weight > least_weight)) {
       for (std::size_t k = 0; k < s.size(); ++k) next[k].copy_parameters(now[k]);
       return;
     }
-    BasicGaussian& first = next.front();
-    first.at_floor_ = estimate_factor(Covariance::tied, pooled.scatter, pooled.weight, first.frame_->spread,
-                                      first.floor_, first.factor_, first.inverse_);
-    first.refresh();
+    next.front().estimate(pooled, work.space);
     for (std::size_t k = 1; k < s.size(); ++k) {
-      next[k].factor_ = first.factor_;
-      next[k].inverse_ = first.inverse_;
-      next[k].at_floor_ = first.at_floor_;
+      next[k].precision_ = next.front().precision_;
+      next[k].at_floor_ = next.front().at_floor_;
       next[k].refresh();
     }
   }
 
   /// Starts again as another; where the covariance is tied, only the location is its own.
   void renew(const BasicGaussian& from) {
-    if (structure_ == Covariance::tied) location_ = from.location_, refresh();
+    if (structure() == Covariance::tied) location_ = from.location_, refresh();
     else *this = from;
   }
 
   static Index free_parameters(const std::vector<BasicGaussian>& all) {
     const BasicGaussian& one = all.front();
     const auto count = static_cast<Index>(all.size());
-    const Index shared = one.structure_ == Covariance::tied ? 1 : count;
-    return count * one.dimension() + shared * covariance_parameters(one.structure_, one.dimension());
+    const Index shared = one.structure() == Covariance::tied ? 1 : count;
+    return count * one.dimension() + shared * one.precision_.parameters();
   }
 
-  // --- unconstrained parameters: location, logarithms of the factor's diagonal, the factor below it --------------------
+  // --- unconstrained parameters: locations, and the chart of the precision factor -----------------------------------------
 
   static void pack(const std::vector<BasicGaussian>& all, Eigen::VectorXd& v, Index& at) {
     for (const BasicGaussian& g : all) {
       for (Index j = 0; j < g.dimension(); ++j) v(at++) = g.location_(j);
-      if (g.structure_ == Covariance::tied && &g != &all.front()) continue;
-      if (is_diagonal(g.structure_)) {
-        const Index distinct = g.structure_ == Covariance::spherical ? 1 : g.dimension();
-        for (Index j = 0; j < distinct; ++j) v(at++) = std::log(g.factor_(j, 0));
-        continue;
-      }
-      for (Index c = 0; c < g.dimension(); ++c) {
-        v(at++) = std::log(g.factor_(c, c));
-        for (Index r = c + 1; r < g.dimension(); ++r) v(at++) = g.factor_(r, c);
-      }
+      if (g.structure() != Covariance::tied || &g == &all.front()) g.precision_.pack(v, at);
     }
   }
 
@@ -321,23 +291,10 @@ class BasicGaussian {
   static bool unpack(std::vector<BasicGaussian>& all, const Eigen::VectorXd& v, Index& at) {
     for (BasicGaussian& g : all) {
       for (Index j = 0; j < g.dimension(); ++j) g.location_(j) = v(at++);
-      if (g.structure_ == Covariance::tied && &g != &all.front()) {
-        g.factor_ = all.front().factor_;
-        g.inverse_ = all.front().inverse_;
-      } else if (is_diagonal(g.structure_)) {
-        for (Index j = 0; j < g.dimension(); ++j) {
-          g.factor_(j, 0) = j > 0 && g.structure_ == Covariance::spherical ? g.factor_(0, 0) : std::exp(v(at++));
-          g.inverse_(j, 0) = 1 / g.factor_(j, 0);
-        }
-      } else {
-        for (Index c = 0; c < g.dimension(); ++c) {
-          g.factor_(c, c) = std::exp(v(at++));
-          for (Index r = c + 1; r < g.dimension(); ++r) g.factor_(r, c) = v(at++);
-        }
-        invert_lower(g.factor_, g.inverse_);
-      }
+      if (g.structure() != Covariance::tied || &g == &all.front()) g.precision_.unpack(v, at);
+      else g.precision_ = all.front().precision_;
       g.at_floor_ = 0;
-      if (!g.clear_of_floor()) return false;
+      if (!g.precision_.clear_of(g.floor_, g.frame_->spread)) return false;
       g.refresh();
     }
     return true;
@@ -348,12 +305,10 @@ class BasicGaussian {
   /// d
   Eigen::VectorXd sample(Rng& rng) const {
     const Index d = dimension();
-    Eigen::VectorXd z(d), y = location_;
+    Eigen::VectorXd z(d), y(d);
     for (Index j = 0; j < d; ++j) z(j) = rng.normal();
-    for (Index j = 0; j < d; ++j) {
-      if (is_diagonal(structure_)) y(j) += factor_(j, 0) * z(j);
-      else y(j) += factor_.row(j).head(j + 1).dot(z.head(j + 1));
-    }
+    precision_.divide(z.data(), y.data());
+    y += location_;
     return (y + frame_->centre).cwiseQuotient(frame_->scale);
   }
 
@@ -361,23 +316,18 @@ class BasicGaussian {
 
   static constexpr const char* stored_as = "Gaussian";
 
-  /// Location and factor in the frame, which mean and covariance would round; the inverse too, for the M-step rounds it
-  /// otherwise than the inverse of its factor.
+  /// Location and precision factor in the frame, which mean and covariance would round.
   template <class Fields>
   void save(Fields& out) const {
-    out.text("covariance", to_string(structure_));
+    out.text("covariance", to_string(structure()));
     out.number("floor", floor_);
     out.count("at_floor", at_floor_);
     out.vector("centre", frame_->centre);
     out.vector("scale", frame_->scale);
     out.vector("spread", frame_->spread);
     out.vector("location", location_);
-    if (is_diagonal(structure_)) {
-      out.vector("factor", factor_.col(0));
-    } else {
-      out.lower("factor", factor_);
-      out.lower("inverse", inverse_);
-    }
+    if (precision_.diagonal()) out.vector("precision_factor", precision_.values());
+    else out.lower("precision_factor", precision_.matrix());
   }
 
   template <class Fields>
@@ -392,37 +342,32 @@ class BasicGaussian {
     const Eigen::VectorXd location = in.vector("location");
     const Index d = location.size();
     const Frame frame{in.vector("centre", d), in.vector("scale", d), in.vector("spread", d)};
-    const Eigen::MatrixXd factor = diagonal ? Eigen::MatrixXd(in.vector("factor", d)) : in.lower("factor", d);
+    const Eigen::MatrixXd w =
+        diagonal ? Eigen::MatrixXd(in.vector("precision_factor", d)) : in.lower("precision_factor", d);
     BasicGaussian result(d, structure, in.number("floor"));
     result.frame_ = std::make_shared<const Frame>(frame);
     result.location_ = location;
-    result.factor_ = factor;
     result.at_floor_ = in.count("at_floor");
     require(result.at_floor_ <= d, "a covariance of dimension ", d, " cannot have ", result.at_floor_,
             " eigenvalues at the floor");
     for (Index j = 0; j < d; ++j) {
-      const double scale = frame.scale(j), deviation = factor(j, diagonal ? 0 : j);
+      const double scale = frame.scale(j), reciprocal = w(j, diagonal ? 0 : j);
       require(scale == Frame::scale_for(1 / scale), "scale ", j, " must be a power of two, got ", scale);
       require(frame.spread(j) > 0, "spread ", j, " must be positive, got ", frame.spread(j));
-      require(deviation > 0, "the factor of a covariance needs a positive diagonal; element ", j, " is ", deviation);
-      require(structure != Covariance::spherical || std::abs(deviation - factor(0, 0)) <= 1e-9 * factor(0, 0),
-              "the standard deviations of a spherical covariance must be equal; element ", j, " is ", deviation,
-              " and the first ", factor(0, 0));
+      require(reciprocal > 0, "a precision factor needs a positive diagonal; element ", j, " is ", reciprocal);
+      require(structure != Covariance::spherical || std::abs(reciprocal - w(0, 0)) <= 1e-9 * w(0, 0),
+              "the standard deviations of a spherical covariance must be equal; reciprocal ", j, " is ", reciprocal,
+              " and the first ", w(0, 0));
+      for (Index i = j; i < (diagonal ? j + 1 : d); ++i) result.precision_.at(i, j) = w(i, diagonal ? 0 : j);
     }
-    if (diagonal) {
-      result.from_factor();
-    } else {
-      result.inverse_ = in.lower("inverse", d);
-      require(is_inverse_lower(factor, result.inverse_), "its inverse is not that of its factor");
-      result.refresh();
-    }
-    require(all_finite(result.mean()) && all_finite(result.factor()) && all_finite(result.inverse_),
+    result.refresh();
+    require(all_finite(result.mean()) && all_finite(result.factor()),
             "its parameters lie beyond the range of a double");
     return result;
   }
 
   /// Whether both have the same structure.
-  bool alike(const BasicGaussian& other) const { return structure_ == other.structure_; }
+  bool alike(const BasicGaussian& other) const { return structure() == other.structure(); }
 
   // --- data -----------------------------------------------------------------------------------------------------------
 
@@ -430,25 +375,23 @@ class BasicGaussian {
   void check(const Data& x) const { require_finite(x); }
   /// Constant and collinear dimensions, outliers, duplicates, too few observations.
   void inspect(const Data& x, Index components, EventLog& log) const {
-    inspect_points(x, components, !is_diagonal(structure_), log);
+    inspect_points(x, components, !precision_.diagonal(), log);
   }
 
   // --- frames ---------------------------------------------------------------------------------------------------------
 
   std::shared_ptr<const Frame> frame_for(const Data& x) const {
-    return frame_of(x, structure_ == Covariance::spherical);
+    return frame_of(x, structure() == Covariance::spherical);
   }
 
   /// The same distribution, kept in the coordinates of another frame.
   [[gnu::cold]] BasicGaussian in(const std::shared_ptr<const Frame>& frame) const {
     BasicGaussian result = *this;
     result.frame_ = frame;
-    for (Index i = 0; i < dimension(); ++i) {
-      const double ratio = frame->scale(i) / frame_->scale(i);
-      result.location_(i) = (location_(i) + frame_->centre(i)) * ratio - frame->centre(i);
-      for (Index j = 0; j < factor_.cols(); ++j) result.factor_(i, j) *= ratio;
-    }
-    result.from_factor();
+    const Eigen::VectorXd ratio = frame->scale.cwiseQuotient(frame_->scale);
+    result.location_ = (location_ + frame_->centre).cwiseProduct(ratio) - frame->centre;
+    result.precision_.rescale(ratio);
+    result.refresh();
     return result;
   }
 
@@ -471,11 +414,6 @@ class BasicGaussian {
     return smallest_relative_eigenvalue(all, weights, least);
   }
 
-  static Index covariance_parameters(Covariance structure, Index d) {
-    if (structure == Covariance::diagonal) return d;
-    return structure == Covariance::spherical ? 1 : d * (d + 1) / 2;
-  }
-
  private:
   static constexpr double least_weight = 1e-305;  // below it, sums of weighted observations lose their digits
 
@@ -485,60 +423,42 @@ class BasicGaussian {
     return dimension;
   }
 
-  bool clear_of_floor() const {
-    const Index d = dimension();
-    double total = 0;
-    for (Index j = 0; j < d; ++j) {
-      for (Index i = is_diagonal(structure_) ? d - 1 : j; i < d; ++i) {
-        const double x = (is_diagonal(structure_) ? inverse_(j, 0) : inverse_(i, j)) * frame_->spread(j);
-        total += x * x;
-      }
-    }
-    return all_finite(factor_) && floor_ * total < 1;
-  }
-
   void copy_parameters(const BasicGaussian& from) {
     location_ = from.location_;
-    factor_ = from.factor_;
-    inverse_ = from.inverse_;
+    precision_ = from.precision_;
     at_floor_ = from.at_floor_;
     refresh();
   }
 
-  void from_factor() {
-    if (!is_diagonal(structure_)) invert_lower(factor_, inverse_);
-    for (Index j = 0; j < dimension() && is_diagonal(structure_); ++j) inverse_(j, 0) = 1 / factor_(j, 0);
+  void maximize(const Statistics& s, BasicGaussian& next, EstimationSpace& space) const {
+    if (!(s.weight > least_weight)) {
+      if (&next != this) next.copy_parameters(*this);
+      return;
+    }
+    next.location_ = s.mean;
+    next.estimate(s, space);
+  }
+
+  void estimate(const Statistics& s, EstimationSpace& space) {
+    at_floor_ = precision_.estimate(s.scatter, s.weight, frame_->spread, floor_, space);
     refresh();
   }
 
-  /// What the kernels read, from location, factor and inverse.
+  /// The constant of the log density.
   void refresh() {
-    const Index d = dimension();
-    constant_ = -0.5 * static_cast<double>(d) * log_two_pi + frame_->log_jacobian();
-    for (Index j = 0; j < d; ++j) { constant_ -= std::log(is_diagonal(structure_) ? factor_(j, 0) : factor_(j, j)); }
-    if (!is_diagonal(structure_)) pack_panels<double>(inverse_, whitener_);
-    for (Index j = 0; j < d && is_diagonal(structure_); ++j) whitener_(j) = inverse_(j, 0);
+    constant_ =
+        -0.5 * static_cast<double>(dimension()) * log_two_pi + frame_->log_jacobian() + precision_.log_determinant();
   }
 
-  Covariance structure_;
   double floor_;
   std::shared_ptr<const Frame> frame_;
   Eigen::VectorXd location_;  // in the frame
-  Eigen::MatrixXd factor_;    // lower triangular, or one column
-  Eigen::MatrixXd inverse_;
-  Eigen::VectorXd whitener_;  // what the kernel reads
+  PrecisionFactor precision_;
   double constant_ = 0;
   Index at_floor_ = 0;
 };
 
 using Gaussian = BasicGaussian<double, Eigen::Dynamic>;
-
-/// Factor in the coordinates of the frame, d x d for every structure.
-template <class Scalar, int Dim>
-Eigen::MatrixXd dense_factor(const BasicGaussian<Scalar, Dim>& g) {
-  if (is_diagonal(g.structure())) return g.scaled_factor().col(0).asDiagonal();
-  return g.scaled_factor();
-}
 
 static_assert(Component<Gaussian>);
 

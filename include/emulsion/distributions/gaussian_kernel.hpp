@@ -1,6 +1,8 @@
 #pragma once
 #include <Eigen/Core>
 #include <algorithm>
+#include <array>
+#include <vector>
 
 #include "emulsion/core/simd.hpp"
 #include "emulsion/data/frame.hpp"
@@ -12,20 +14,27 @@ namespace emulsion {
 // registers and squared at once: a sum of squares, which no cancellation can hurt.
 
 /// A block of points, feature-major: x(i, j) is dimension j of observation i. Rows are padded with zeros to whole
-/// registers, columns to whole tiles.
+/// strips of registers, columns to whole tiles.
 template <class Scalar>
 struct PackedPoints {
-  static constexpr Index tile = 4;
-  static constexpr Index strip = 2 * Simd<Scalar>::lanes;
+  using S = Simd<Scalar>;
+  static constexpr Index lanes = S::lanes, tile = 4;
+  static constexpr Index strips = S::registers >= 32 ? 4 : 2;  // registers of observations that are worked on together
+  static constexpr Index strip = strips * lanes;
+  static constexpr Index line = 64 / static_cast<Index>(sizeof(Scalar));  // of the cache
   using Buffer = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
 
   explicit PackedPoints(Index most = 0, Index d = 0, bool diagonal = false)
-      : x(Buffer::Zero(up(most, strip), up(d, tile))), centred(x), weighted(x),
-        squares(Buffer::Zero(strip, up(d, tile))), weights(Buffer::Zero(up(most, strip), 1)),
-        reference(Eigen::VectorXd::Zero(d)), first(Eigen::VectorXd::Zero(up(d, tile))),
+      : x(Buffer::Zero(stride_for_rows(up(most, strip)), up(d, tile))),
+        centred(diagonal || d <= 4 ? Buffer() : Buffer(Buffer::Zero(strip, up(d, tile)))),
+        rooted(diagonal || d <= 4 ? Buffer() : Buffer(Buffer::Zero(x.rows(), up(d, tile)))),
+        weights(Buffer::Zero(x.rows(), 1)), chosen(static_cast<std::size_t>(most)), reference(Eigen::VectorXd::Zero(d)),
+        first(Eigen::VectorXd::Zero(up(d, tile))),
         second(Eigen::MatrixXd::Zero(up(d, tile), diagonal ? 1 : up(d, tile))) {}
 
   static Index up(Index value, Index multiple) { return (value + multiple - 1) / multiple * multiple; }
+  /// An odd number of cache lines: columns a power of two apart would share few places of the cache.
+  static Index stride_for_rows(Index rows) { return rows % (2 * line) == 0 ? rows + line : rows; }
 
   /// y_j = x_j scale_j - centre_j, in double before it is rounded to Scalar.
   template <class D>
@@ -33,185 +42,306 @@ struct PackedPoints {
     size = block.size();
     rows = up(size, strip);
     dimension = block.dimension();
-    for (Index j = 0; j < dimension; ++j) {
-      const double scale = frame.scale(j), centre = frame.centre(j);
-      const auto* from = block.data() + j * block.inner_stride();
-      const Index stride = block.outer_stride();
-      Scalar* to = &x(0, j);
-      for (Index i = 0; i < size; ++i)
-        to[i] = static_cast<Scalar>(static_cast<double>(from[i * stride]) * scale - centre);
-      for (Index i = size; i < rows; ++i) to[i] = 0;
+    const auto* const from = block.data();
+    const Index inner = block.inner_stride(), outer = block.outer_stride();
+    const double *scale = frame.scale.data(), *centre = frame.centre.data();
+    // Strip by strip: what a strip reads, in whatever order it lies, stays in the cache.
+    for (Index i0 = 0; i0 < rows; i0 += lanes) {
+      const Index count = std::clamp<Index>(size - i0, 0, lanes);
+      for (Index j = 0; j < dimension; ++j) {
+        const auto* at = from + i0 * outer + j * inner;
+        Scalar* to = &x(i0, j);
+        if (count == lanes) {
+          for (Index i = 0; i < lanes; ++i)
+            to[i] = static_cast<Scalar>(static_cast<double>(at[i * outer]) * scale[j] - centre[j]);
+        } else {
+          for (Index i = 0; i < count; ++i)
+            to[i] = static_cast<Scalar>(static_cast<double>(at[i * outer]) * scale[j] - centre[j]);
+          for (Index i = count; i < lanes; ++i) to[i] = 0;
+        }
+      }
     }
   }
 
   Index size = 0, rows = 0, dimension = 0;
-  Buffer x, centred, weighted;  // rows x dimension
-  Buffer squares;               // one strip, centred
-  Buffer weights;               // rows x 1
-  Eigen::VectorXd reference;    // the point about which the sums below are taken
-  Eigen::VectorXd first;        // sums of w y
-  Eigen::MatrixXd second;       // sums of w y y', lower triangle or diagonal
+  Buffer x;                   // rows x dimension
+  Buffer centred;             // one strip, about a location
+  Buffer rooted;              // sqrt(w) y: rows x dimension
+  Buffer weights;             // rows x 1
+  std::vector<Index> chosen;  // observations whose weight matters
+  Eigen::VectorXd reference;  // the point about which the sums below are taken
+  Eigen::VectorXd first;      // sums of w y
+  Eigen::MatrixXd second;     // sums of w y y', lower triangle or diagonal
 };
 
-/// Lower triangular L^-1 in panels of four rows, in the order in which the kernel reads it.
-template <class Scalar, class Matrix>
-void pack_panels(const Matrix& inverse, Eigen::Matrix<Scalar, Eigen::Dynamic, 1>& panels) {
-  constexpr Index tile = PackedPoints<Scalar>::tile;
-  const Index d = inverse.rows();
-  Index at = 0;
-  for (Index p = 0; p < d; p += tile) {
-    for (Index i = 0; i < std::min(p + tile, d); ++i) {
-      for (Index r = 0; r < tile; ++r) panels(at++) = p + r < d ? static_cast<Scalar>(inverse(p + r, i)) : Scalar(0);
+// --- densities --------------------------------------------------------------------------------------------------------
+
+/// out(i ... i + lanes) += constant - q / 2, of which `left` are there.
+template <class Scalar>
+void add_half_squares(const typename Simd<Scalar>::Lanes& q, double constant, Index left, double* out) {
+  using S = Simd<Scalar>;
+  if constexpr (std::is_same_v<Scalar, double>) {
+    if (left >= S::lanes) {
+      S::store(out, S::load(out) + (constant - 0.5 * q));
+      return;
+    }
+  }
+  for (Index i = 0; i < std::min<Index>(S::lanes, left); ++i) out[i] += constant - 0.5 * static_cast<double>(q[i]);
+}
+
+/// out(i) += constant - |W (x_i - location)|^2 / 2, W lower triangular in panels of four rows (PrecisionFactor).
+/// Cost n d^2 / 2 multiply-adds.
+template <class Scalar>
+void add_log_density_full(PackedPoints<Scalar>& block, const Scalar* location, const Scalar* panels, double constant,
+                          double* out) {
+  using P = PackedPoints<Scalar>;
+  using S = typename P::S;
+  using Lanes = typename S::Lanes;
+  const Index d = block.dimension, stride = block.x.rows();
+  Scalar* const y = block.centred.data();
+  for (Index i0 = 0; i0 < block.rows; i0 += P::strip) {
+    const Scalar* x = block.x.data() + i0;
+    for (Index j = 0; j < d; ++j) {
+      for (Index s = 0; s < P::strips; ++s) {
+        S::store(y + j * P::strip + s * P::lanes, S::load(x + j * stride + s * P::lanes) - location[j]);
+      }
+    }
+    Lanes q[P::strips]{};
+    const Scalar* w = panels;
+    for (Index p = 0; p < d; p += P::tile) {
+      Lanes z[P::strips][P::tile]{};
+      const Scalar* at = y;
+      for (const Scalar* const end = w + P::tile * std::min(p + P::tile, d); w < end; w += P::tile, at += P::strip) {
+        Lanes value[P::strips];
+        for (Index s = 0; s < P::strips; ++s) value[s] = S::held(S::load(at + s * P::lanes));
+        for (Index r = 0; r < P::tile; ++r) {
+          const Lanes factor = S::held(S::all(w[r]));
+          for (Index s = 0; s < P::strips; ++s) z[s][r] += factor * value[s];
+        }
+      }
+      for (Index s = 0; s < P::strips; ++s) {
+        for (Index r = 0; r < P::tile; ++r) q[s] += z[s][r] * z[s][r];
+      }
+    }
+    for (Index s = 0; s < P::strips; ++s) {
+      add_half_squares<Scalar>(q[s], constant, block.size - i0 - s * P::lanes, out + i0 + s * P::lanes);
     }
   }
 }
 
-template <class Scalar>
-Index panels_size(Index d) {
-  constexpr Index tile = PackedPoints<Scalar>::tile;
-  Index size = 0;
-  for (Index p = 0; p < d; p += tile) size += tile * std::min(p + tile, d);
-  return size;
-}
-
-/// out(i) += constant - q(i) / 2 for a strip of observations, of which `left` are there.
-template <class Scalar, class Lanes>
-void add_half_squares(const Lanes& qa, const Lanes& qb, double constant, Index left, double* out) {
-  constexpr Index lanes = Simd<Scalar>::lanes;
-  for (Index i = 0; i < std::min(lanes, left); ++i) out[i] += constant - 0.5 * static_cast<double>(qa[i]);
-  for (Index i = 0; i < std::min(lanes, left - lanes); ++i) {
-    out[lanes + i] += constant - 0.5 * static_cast<double>(qb[i]);
-  }
-}
-
-/// out(i) += constant - |L^-1 (x_i - location)|^2 / 2, `whitener` packed by pack_panels. Cost n d^2 / 2 multiply-adds.
-template <class Scalar>
-void add_log_density_full(PackedPoints<Scalar>& block, const Scalar* location, const Scalar* whitener, double constant,
-                          double* out) {
+/// The same in D <= 4 dimensions: one panel, in registers.
+template <int D, class Scalar>
+void add_log_density_small(const PackedPoints<Scalar>& block, const Scalar* location, const Scalar* panel,
+                           double constant, double* out) {
   using S = Simd<Scalar>;
   using Lanes = typename S::Lanes;
-  constexpr Index lanes = S::lanes, tile = PackedPoints<Scalar>::tile, strip = PackedPoints<Scalar>::strip;
-  const Index d = block.dimension, stride = block.x.rows();
-  for (Index i0 = 0; i0 < block.rows; i0 += strip) {
-    Scalar* y = block.squares.data();
-    for (Index j = 0; j < d; ++j) {
-      Lanes a, b;
-      S::load(a, block.x.data() + j * stride + i0);
-      S::load(b, block.x.data() + j * stride + i0 + lanes);
-      a -= location[j];
-      b -= location[j];
-      S::store(y + j * strip, a);
-      S::store(y + j * strip + lanes, b);
+  const Index stride = block.x.rows();
+  for (Index i = 0; i < block.rows; i += S::lanes) {
+    Lanes z[D]{}, q{};
+    for (int j = 0; j < D; ++j) {
+      const Lanes y = S::load(block.x.data() + j * stride + i) - location[j];
+      for (int r = j; r < D; ++r) z[r] += panel[4 * j + r] * y;
     }
-    Lanes qa{}, qb{};
-    const Scalar* w = whitener;
-    for (Index p = 0; p < d; p += tile) {
-      Lanes a0{}, a1{}, a2{}, a3{}, b0{}, b1{}, b2{}, b3{};
-      const Index end = std::min(p + tile, d);
-      for (Index i = 0; i < end; ++i, w += tile) {
-        Lanes ya, yb;
-        S::load(ya, y + i * strip);
-        S::load(yb, y + i * strip + lanes);
-        a0 += w[0] * ya;
-        b0 += w[0] * yb;
-        a1 += w[1] * ya;
-        b1 += w[1] * yb;
-        a2 += w[2] * ya;
-        b2 += w[2] * yb;
-        a3 += w[3] * ya;
-        b3 += w[3] * yb;
-      }
-      qa += a0 * a0 + a1 * a1 + a2 * a2 + a3 * a3;
-      qb += b0 * b0 + b1 * b1 + b2 * b2 + b3 * b3;
-    }
-    add_half_squares<Scalar>(qa, qb, constant, block.size - i0, out + i0);
+    for (int r = 0; r < D; ++r) q += z[r] * z[r];
+    add_half_squares<Scalar>(q, constant, block.size - i, out + i);
   }
 }
 
-/// The same for a diagonal covariance, `whitener` the reciprocal standard deviations. Cost 2 n d multiply-adds.
+/// For a diagonal W (d). Cost 2 n d multiply-adds.
 template <class Scalar>
-void add_log_density_diagonal(PackedPoints<Scalar>& block, const Scalar* location, const Scalar* whitener,
+void add_log_density_diagonal(const PackedPoints<Scalar>& block, const Scalar* location, const Scalar* w,
                               double constant, double* out) {
   using S = Simd<Scalar>;
   using Lanes = typename S::Lanes;
-  constexpr Index lanes = S::lanes, strip = PackedPoints<Scalar>::strip;
+  constexpr Index strips = PackedPoints<Scalar>::strips, strip = PackedPoints<Scalar>::strip;
   const Index stride = block.x.rows();
   for (Index i0 = 0; i0 < block.rows; i0 += strip) {
-    Lanes qa{}, qb{};
-    for (Index j = 0; j < block.dimension; ++j) {
-      Lanes a, b;
-      S::load(a, block.x.data() + j * stride + i0);
-      S::load(b, block.x.data() + j * stride + i0 + lanes);
-      a = (a - location[j]) * whitener[j];
-      b = (b - location[j]) * whitener[j];
-      qa += a * a;
-      qb += b * b;
+    const Scalar* x = block.x.data() + i0;
+    Lanes q[strips]{};
+    for (Index j = 0; j < block.dimension; ++j, x += stride) {
+      const Scalar m = location[j], reciprocal = w[j];
+      for (Index s = 0; s < strips; ++s) {
+        const Lanes z = (S::load(x + s * S::lanes) - m) * reciprocal;
+        q[s] += z * z;
+      }
     }
-    add_half_squares<Scalar>(qa, qb, constant, block.size - i0, out + i0);
+    for (Index s = 0; s < strips; ++s) {
+      add_half_squares<Scalar>(q[s], constant, block.size - i0 - s * S::lanes, out + i0 + s * S::lanes);
+    }
   }
 }
 
-/// Moments of the block about `location`: the weight is returned, block.first = sum w y, and, unless `diagonal_only`,
-/// the lower triangle of block.second = sum w y y'. Cost n d^2 / 2 multiply-adds.
+// --- moments ----------------------------------------------------------------------------------------------------------
+
+/// Moments in D <= 4 dimensions, in registers.
+template <int D, class Scalar>
+void moments_small(PackedPoints<Scalar>& block, const Scalar* location) {
+  using S = Simd<Scalar>;
+  using Lanes = typename S::Lanes;
+  const Index stride = block.x.rows();
+  Lanes first[D]{}, second[D][D]{};
+  for (Index i = 0; i < block.rows; i += S::lanes) {
+    const Lanes w = S::load(block.weights.data() + i);
+    Lanes y[D];
+    for (int j = 0; j < D; ++j) {
+      y[j] = S::load(block.x.data() + j * stride + i) - location[j];
+      const Lanes wy = w * y[j];
+      first[j] += wy;
+      for (int r = 0; r <= j; ++r) second[r][j] += wy * y[r];
+    }
+  }
+  for (int c = 0; c < D; ++c) {
+    block.first(c) = S::sum(first[c]);
+    for (int r = c; r < D; ++r) block.second(r, c) = S::sum(second[c][r]);
+  }
+}
+
+/// Moments along each dimension. Cost 2 n d multiply-adds.
+template <class Scalar>
+void moments_diagonal(PackedPoints<Scalar>& block, const Scalar* location) {
+  using S = Simd<Scalar>;
+  using Lanes = typename S::Lanes;
+  constexpr Index tile = PackedPoints<Scalar>::tile;
+  const Index stride = block.x.rows();
+  block.first.setZero();
+  block.second.setZero();
+  for (Index j = 0; j < block.dimension; j += tile) {
+    const Scalar* x = block.x.data() + j * stride;
+    std::array<Scalar, tile> m{};
+    for (Index t = 0; t < std::min(tile, block.dimension - j); ++t) m[static_cast<std::size_t>(t)] = location[j + t];
+    Lanes first[tile]{}, second[tile]{};
+    for (Index i = 0; i < block.rows; i += S::lanes) {
+      const Lanes w = S::load(block.weights.data() + i);
+      for (Index t = 0; t < tile; ++t) {
+        const Lanes y = S::load(x + t * stride + i) - m[static_cast<std::size_t>(t)];
+        const Lanes wy = w * y;
+        first[t] += wy;
+        second[t] += wy * y;
+      }
+    }
+    S::add_sums(&block.first(j), first[0], first[1], first[2], first[3]);
+    S::add_sums(&block.second(j, 0), second[0], second[1], second[2], second[3]);
+  }
+}
+
+/// The same of the `count` chosen observations alone.
+template <class Scalar>
+void moments_diagonal_of_chosen(PackedPoints<Scalar>& block, const Scalar* location, Index count, const double* w) {
+  for (Index j = 0; j < block.dimension; ++j) {
+    const Scalar* x = block.x.data() + j * block.x.rows();
+    double first = 0, second = 0;
+    for (Index c = 0; c < count; ++c) {
+      const Index i = block.chosen[static_cast<std::size_t>(c)];
+      const double y = static_cast<double>(x[i] - location[j]);
+      first += w[i] * y;
+      second += w[i] * y * y;
+    }
+    block.first(j) = first;
+    block.second(j, 0) = second;
+  }
+}
+
+/// second = lower triangle of u' u, u the first `rows` rows of block.rooted, in tiles. Cost n d^2 / 2 multiply-adds.
+template <class Scalar>
+void square_of_rooted(PackedPoints<Scalar>& block, Index rows) {
+  using P = PackedPoints<Scalar>;
+  using S = typename P::S;
+  using Lanes = typename S::Lanes;
+  constexpr Index tile = P::tile, columns = P::strips;  // as many registers as a tile of densities
+  const Index stride = block.rooted.rows(), d = block.dimension;
+  for (Index c = 0; c < d; c += columns) {
+    const Scalar* const left = block.rooted.data() + c * stride;
+    for (Index r = c / tile * tile; r < d; r += tile) {
+      const Scalar* const right = block.rooted.data() + r * stride;
+      Lanes sums[columns][tile]{};
+      for (Index i = 0; i < rows; i += S::lanes) {
+        Lanes b[tile];
+        for (Index t = 0; t < tile; ++t) b[t] = S::held(S::load(right + t * stride + i));
+        for (Index s = 0; s < columns; ++s) {
+          const Lanes a = S::held(S::load(left + s * stride + i));
+          for (Index t = 0; t < tile; ++t) sums[s][t] += b[t] * a;
+        }
+      }
+      for (Index s = 0; s < columns; ++s) {
+        double* to = &block.second(r, c + s);
+        to[0] = to[1] = to[2] = to[3] = 0;
+        S::add_sums(to, sums[s][0], sums[s][1], sums[s][2], sums[s][3]);
+      }
+    }
+  }
+}
+
+/// Moments of the block about `location`: the weight is returned, block.first = sum w y, and block.second = sum w y y'
+/// (lower triangle; its diagonal in one column where `diagonal_only`).
+///
+/// Observations whose weight is below 1e-19 of the block's are left out where there are many: they are below the
+/// rounding of every sum. Relative to the component's own weight, not to that of the observation, so that a component
+/// that has nearly died still learns from all it has. Cost n d^2 / 2 multiply-adds.
 template <class Scalar>
 double moments_about(PackedPoints<Scalar>& block, const Scalar* location, const double* w, bool diagonal_only) {
   using S = Simd<Scalar>;
   using Lanes = typename S::Lanes;
-  constexpr Index lanes = S::lanes, tile = PackedPoints<Scalar>::tile;
-  double weight = 0;
-  for (Index i = 0; i < block.size; ++i) weight += w[i];
-  if (weight == 0) return 0;
-  const Index d = block.dimension, stride = block.x.rows(), rows = block.rows;
-  for (Index i = 0; i < rows; ++i) block.weights(i, 0) = i < block.size ? static_cast<Scalar>(w[i]) : Scalar(0);
+  const double weight = simd_sum(w, block.size);
+  if (!(weight > 0)) return weight;
+  const Index d = block.dimension, stride = block.x.rows();
+
+  Index count = block.size;
+  if (diagonal_only || d > 4) {
+    const double least = 1e-19 * weight;
+    count = 0;
+    for (Index i = 0; i < block.size; ++i) count += w[i] > least ? 1 : 0;
+    if (count > block.size / (diagonal_only ? 8 : 2)) {
+      count = block.size;
+    } else {
+      Index c = 0;
+      for (Index i = 0; i < block.size; ++i) {
+        if (w[i] > least) block.chosen[static_cast<std::size_t>(c++)] = i;
+      }
+    }
+  }
+  const bool all = count == block.size;
+  if (diagonal_only && !all) {
+    moments_diagonal_of_chosen(block, location, count, w);
+    return weight;
+  }
+  const Index rows = all ? block.rows : (count + S::lanes - 1) / S::lanes * S::lanes;
+  Scalar* const weights = block.weights.data();
+  for (Index c = 0; c < count; ++c) {
+    weights[c] = static_cast<Scalar>(w[all ? c : block.chosen[static_cast<std::size_t>(c)]]);
+  }
+  for (Index c = count; c < rows; ++c) weights[c] = 0;
+  if (diagonal_only) {
+    moments_diagonal(block, location);
+    return weight;
+  }
+  switch (d) {
+    case 1: moments_small<1>(block, location); return weight;
+    case 2: moments_small<2>(block, location); return weight;
+    case 3: moments_small<3>(block, location); return weight;
+    case 4: moments_small<4>(block, location); return weight;
+    default: break;
+  }
+  Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>> roots(weights, rows);
+  roots = roots.sqrt();
   for (Index j = 0; j < d; ++j) {
-    const Scalar* x = block.x.data() + j * stride;
-    Scalar* y = block.centred.data() + j * stride;
-    Scalar* wy = block.weighted.data() + j * stride;
-    Lanes sum{}, square{};
-    for (Index i = 0; i < rows; i += lanes) {
-      Lanes value, weights;
-      S::load(value, x + i);
-      S::load(weights, block.weights.data() + i);
-      value -= location[j];
-      weights *= value;
-      sum += weights;
-      square += weights * value;
-      if (diagonal_only) continue;
-      S::store(y + i, value);
-      S::store(wy + i, weights);
+    const Scalar* const x = block.x.data() + j * stride;
+    Scalar* const u = block.rooted.data() + j * stride;
+    const Scalar m = location[j];
+    if (!all) {
+      for (Index c = 0; c < count; ++c) u[c] = x[block.chosen[static_cast<std::size_t>(c)]] - m;
+      for (Index c = count; c < rows; ++c) u[c] = 0;
+    }
+    const Scalar* const from = all ? x : u;
+    Lanes sum{};
+    for (Index i = 0; i < rows; i += S::lanes) {
+      const Lanes root = S::load(weights + i);
+      const Lanes value = (all ? S::load(from + i) - m : S::load(from + i)) * root;
+      S::store(u + i, value);
+      sum += root * value;
     }
     block.first(j) = S::sum(sum);
-    if (diagonal_only) block.second(j, 0) = S::sum(square);
   }
-  if (diagonal_only) return weight;
-  for (Index c = 0; c < d; c += 2) {
-    const Scalar* yc = block.centred.data() + c * stride;
-    for (Index r = c / tile * tile; r < d; r += tile) {
-      const Scalar* yr = block.weighted.data() + r * stride;
-      Lanes a0{}, a1{}, a2{}, a3{}, b0{}, b1{}, b2{}, b3{};
-      for (Index i = 0; i < rows; i += lanes) {
-        Lanes ya, yb, w0, w1, w2, w3;
-        S::load(ya, yc + i);
-        S::load(yb, yc + stride + i);
-        S::load(w0, yr + i);
-        S::load(w1, yr + stride + i);
-        S::load(w2, yr + 2 * stride + i);
-        S::load(w3, yr + 3 * stride + i);
-        a0 += w0 * ya;
-        b0 += w0 * yb;
-        a1 += w1 * ya;
-        b1 += w1 * yb;
-        a2 += w2 * ya;
-        b2 += w2 * yb;
-        a3 += w3 * ya;
-        b3 += w3 * yb;
-      }
-      double* to = &block.second(r, c);
-      to[0] = S::sum(a0), to[1] = S::sum(a1), to[2] = S::sum(a2), to[3] = S::sum(a3);
-      to += block.second.rows();
-      to[0] = S::sum(b0), to[1] = S::sum(b1), to[2] = S::sum(b2), to[3] = S::sum(b3);
-    }
-  }
+  square_of_rooted(block, rows);
   return weight;
 }
 

@@ -5,21 +5,37 @@
 
 namespace emulsion {
 
-/// What a Gaussian learns: weight, mean and centred scatter sum w (x - mean)(x - mean)' (lower triangle; one column
-/// where the covariance is diagonal), in the coordinates of the frame. Merged pairwise (Chan, Golub and LeVeque, 1983).
-template <class Real = double>
+/// What a Gaussian learns: weight, mean (d) and centred scatter sum w (x - mean)(x - mean)', in the coordinates of the
+/// frame. Merged pairwise (Chan, Golub and LeVeque, 1983).
 struct GaussianStatistics {
-  Real weight = 0;
-  Eigen::Matrix<Real, Eigen::Dynamic, 1> mean;
-  Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic> scatter;
+  double weight = 0;
+  Eigen::VectorXd mean;
+  Eigen::VectorXd scatter;  ///< its lower triangle, column by column; of a diagonal covariance the diagonal
+
+  GaussianStatistics() = default;
+  GaussianStatistics(Index dimension, bool diagonal)
+      : mean(Eigen::VectorXd::Zero(dimension)),
+        scatter(Eigen::VectorXd::Zero(diagonal ? dimension : dimension * (dimension + 1) / 2)) {}
 
   GaussianStatistics& operator+=(const GaussianStatistics& other) {
-    merge(other.weight, other.mean, other.scatter);
+    const Index d = mean.size();
+    if (!(other.weight > 0)) return *this;
+    const double total = weight + other.weight;
+    const double share = other.weight / total, between = weight * share;
+    Index at = 0;
+    for (Index c = 0; c < d; ++c) {
+      const double shift = between * (other.mean(c) - mean(c));
+      for (Index r = c; r < end_of(c); ++r, ++at) {
+        scatter(at) += other.scatter(at) + shift * (other.mean(r) - mean(r));
+      }
+    }
+    for (Index j = 0; j < d; ++j) mean(j) += share * (other.mean(j) - mean(j));
+    weight = total;
     return *this;
   }
   GaussianStatistics& operator*=(double c) {
     weight *= c;
-    for (Index i = 0; i < scatter.size(); ++i) scatter.data()[i] *= c;
+    for (Index i = 0; i < scatter.size(); ++i) scatter(i) *= c;
     for (Index j = 0; j < mean.size() && weight == 0; ++j) mean(j) = 0;
     return *this;
   }
@@ -28,27 +44,29 @@ struct GaussianStatistics {
     visitor(weight), visitor(mean), visitor(scatter);
   }
 
-  template <class Mean, class Scatter>
-  void merge(Real other_weight, const Mean& other_mean, const Scatter& other_scatter) {
-    if (!(other_weight > 0)) return;
-    const Real total = weight + other_weight;
-    const Real share = other_weight / total;
-    const Real between = weight * share;
+  /// Adds observations of that weight by their moments about a point: shift = sum w (x - point) / weight and
+  /// second = sum w (x - point)(x - point)' (lower triangle, or its diagonal in one column).
+  void add(double added, const Eigen::VectorXd& point, const Eigen::VectorXd& shift, const Eigen::MatrixXd& second) {
     const Index d = mean.size();
-    if (scatter.cols() == 1) {
-      for (Index j = 0; j < d; ++j) {
-        const double shift = other_mean(j) - mean(j);
-        scatter(j, 0) += other_scatter(j, 0) + between * shift * shift;
-      }
-    } else {
-      for (Index c = 0; c < d; ++c) {
-        const double shift = between * (other_mean(c) - mean(c));
-        for (Index r = c; r < d; ++r) scatter(r, c) += other_scatter(r, c) + shift * (other_mean(r) - mean(r));
+    const double total = weight + added, share = added / total, between = weight * share;
+    const bool diagonal = scatter.size() == d && d > 1;
+    double* to = scatter.data();
+    for (Index c = 0; c < d; ++c) {
+      const double own = -added * shift(c);
+      const double across = between * (point(c) + shift(c) - mean(c));
+      const double* from = diagonal ? &second(c, 0) : &second(c, c);
+      const double square = from[0] + own * shift(c);
+      *to++ += (square > 0 ? square : 0.0) + across * (point(c) + shift(c) - mean(c));
+      for (Index r = c + 1; r < end_of(c); ++r) {
+        *to++ += from[r - c] + own * shift(r) + across * (point(r) + shift(r) - mean(r));
       }
     }
-    for (Index j = 0; j < d; ++j) mean(j) += share * (other_mean(j) - mean(j));
+    for (Index j = 0; j < d; ++j) mean(j) += share * (point(j) + shift(j) - mean(j));
     weight = total;
   }
+
+ private:
+  Index end_of(Index column) const { return scatter.size() == mean.size() ? column + 1 : mean.size(); }
 };
 
 }  // namespace emulsion

@@ -6,6 +6,7 @@
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/error.hpp"
 #include "emulsion/core/random.hpp"
+#include "emulsion/core/simd.hpp"
 
 namespace emulsion {
 
@@ -53,20 +54,19 @@ class ConstantGate {
   Statistics statistics() const { return {Eigen::VectorXd::Zero(size())}; }
   Scratch scratch(Index) const { return {}; }
 
+  /// The score of component k for every observation.
+  double log_weight(Index k) const { return std::log(weights_(k)); }
   template <class Data>
   void score(const Data&, Scratch&, Scores scores) const {
     for (Index k = 0; k < size(); ++k) {
-      const double score = std::log(weights_(k));
+      const double score = log_weight(k);
       double* column = scores.data() + k * scores.outerStride();
       for (Index i = 0; i < scores.rows(); ++i) column[i] += score;
     }
   }
   template <class Data>
   void accumulate(const Data&, const Responsibilities& r, Scratch&, Statistics& s) const {
-    for (Index k = 0; k < size(); ++k) {
-      const double* column = r.data() + k * r.outerStride();
-      for (Index i = 0; i < r.rows(); ++i) s.counts(k) += column[i];
-    }
+    for (Index k = 0; k < size(); ++k) s.counts(k) += simd_sum(r.data() + k * r.outerStride(), r.rows());
   }
   void maximize(const Statistics& s, ConstantGate& next) const {
     const double total = s.counts.sum();

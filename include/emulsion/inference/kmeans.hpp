@@ -69,8 +69,8 @@ inline Eigen::MatrixXd sphering(const Sample& sample) {
   for (Index j = 0; j < d; ++j) {  // a pivot is what the other dimensions leave unexplained
     if (covariance(j, j) * covariance(j, j) < 1e-10 * variances(j)) return inverse;
   }
-  invert_lower(covariance, inverse);
-  return inverse;
+  invert_lower(covariance);
+  return covariance;
 }
 
 /// K observations drawn with probability proportional to their weights (d x K).

@@ -110,7 +110,7 @@ LogOverlaps log_overlaps(const MixtureOf<BasicGaussian<S1, D1>>& p, const Mixtur
       const auto component = model[k].in(frame);
       result.log_weights.push_back(std::log(model.weights()(k)));
       result.locations.push_back(component.location());
-      result.factors.push_back(dense_factor(component));
+      result.factors.push_back(component.precision_factor().factor());
     }
     return result;
   };

@@ -66,18 +66,15 @@ double kl_divergence(const BasicGaussian<S1, D1>& p, const BasicGaussian<S2, D2>
   const Index d = p.dimension();
   require(q.dimension() == d, "a divergence needs Gaussians of one dimension, got ", d, " and ", q.dimension());
   const BasicGaussian<S1, D1> moved = p.in(std::make_shared<const Frame>(q.frame()));
-  const auto element = [](const auto& g, Index i, Index j) {
-    if (is_diagonal(g.structure())) return i == j ? g.scaled_factor()(i, 0) : 0.0;
-    return g.scaled_factor()(i, j);
-  };
+  const Eigen::MatrixXd lp = moved.precision_factor().factor(), lq = q.precision_factor().factor();
   // Column j of M; column d is the whitened difference of the means.
   double total = 0;
   Eigen::VectorXd column(d);
   for (Index j = 0; j <= d; ++j) {
     for (Index i = j < d ? j : 0; i < d; ++i) {
-      double value = j < d ? element(moved, i, j) : moved.location()(i) - q.location()(i);
-      for (Index k = j < d ? j : 0; k < i; ++k) value -= element(q, i, k) * column(k);
-      column(i) = value / element(q, i, i);
+      double value = j < d ? lp(i, j) : moved.location()(i) - q.location()(i);
+      for (Index k = j < d ? j : 0; k < i; ++k) value -= lq(i, k) * column(k);
+      column(i) = value / lq(i, i);
       if (i == j) {
         const double excess = column(i) - 1;
         total += std::max(0.0, excess * (2 + excess) - 2 * std::log1p(excess));

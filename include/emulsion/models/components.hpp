@@ -1,5 +1,6 @@
 #pragma once
 #include <Eigen/Core>
+#include <concepts>
 #include <utility>
 #include <vector>
 
@@ -9,12 +10,12 @@
 
 namespace emulsion {
 
-/// A family whose components share parameters, so that their M-step is one (a tied covariance); `pooled` is its
-/// storage.
+/// A family with one M-step for all its components, which share parameters (a tied covariance) or work space.
 template <class C>
-concept SharedMStep = requires(const std::vector<typename C::Statistics>& s, const std::vector<C>& now,
-                               std::vector<C>& next, typename C::Statistics& pooled) {
-  C::maximize_all(s, now, next, pooled);
+concept SharedMStep = requires(const std::vector<typename C::Statistics>& s, const C& c, const std::vector<C>& now,
+                               std::vector<C>& next, typename C::Workspace& work) {
+  { c.workspace() } -> std::same_as<typename C::Workspace>;
+  C::maximize_all(s, now, next, work);
 };
 
 /// A family with coordinates of its own (Frame), which follow the data of a fit.
@@ -47,7 +48,8 @@ class Components {
     }
   };
 
-  explicit Components(std::vector<C> components) : all_(std::move(components)), pooled_(zero(all_)) {
+  explicit Components(std::vector<C> components)
+      : all_(checked(std::move(components))), work_(workspace_of(all_.front())) {
     for (const C& c : all_) {
       require(c.dimension() == dimension(), "the components of a mixture must have one dimension; got ", dimension(),
               " and ", c.dimension());
@@ -89,7 +91,7 @@ class Components {
   }
   void maximize(const Statistics& s, Components& next) const {
     if constexpr (SharedMStep<C>) {
-      C::maximize_all(s.all, all_, next.all_, next.pooled_);
+      C::maximize_all(s.all, all_, next.all_, next.work_);
     } else {
       for (std::size_t k = 0; k < all_.size(); ++k) all_[k].maximize(s.all[k], next.all_[k]);
     }
@@ -198,9 +200,13 @@ class Components {
   }
 
  private:
-  static typename C::Statistics zero(const std::vector<C>& components) {
+  static std::vector<C> checked(std::vector<C> components) {
     require(!components.empty(), "a mixture needs at least one component, got none");
-    return components.front().statistics();
+    return components;
+  }
+  static auto workspace_of(const C& c) {
+    if constexpr (SharedMStep<C>) return c.workspace();
+    else return Plain{};
   }
   static auto& as_read(const Data& block, Scratch& scratch) {
     if constexpr (PackedComponent<C>) return scratch;
@@ -208,7 +214,7 @@ class Components {
   }
 
   std::vector<C> all_;
-  typename C::Statistics pooled_;
+  decltype(workspace_of(std::declval<const C&>())) work_;
 };
 
 }  // namespace emulsion

@@ -54,7 +54,7 @@ class GaussianRegression {
     floor_ = model[0].floor();
     frame_ = model[0].frame();  // which all components share
     for (Index k = 0; k < model.size(); ++k) {
-      const Eigen::MatrixXd factor = dense_factor(model[k]);
+      const Eigen::MatrixXd factor = model[k].precision_factor().factor();
       Eigen::VectorXd location(d);
       Eigen::MatrixXd ordered(d, d);
       for (Index i = 0; i < d; ++i) {
@@ -215,9 +215,7 @@ class GaussianRegression {
     const auto shared = std::make_shared<const Frame>(std::move(frame));
     std::vector<BasicGaussian<Scalar>> all;
     for (std::size_t k = 0; k < factors.size(); ++k) {
-      Eigen::MatrixXd factor = factors[k];
-      if (is_diagonal(structure_)) factor = factors[k].diagonal().eval();
-      all.push_back(BasicGaussian<Scalar>::in_frame(shared, locations[k], factor, structure_, floor_));
+      all.push_back(BasicGaussian<Scalar>::in_frame(shared, locations[k], factors[k], structure_, floor_));
     }
     return Part(weights, std::move(all));
   }

@@ -1,5 +1,6 @@
 #pragma once
 #include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -228,10 +229,16 @@ class Mixture {
   }
 
   void score(const Data& block, Scores scores, Scratch& scratch) const {
+    // A gate that gives every observation one score is written, not added.
+    constexpr bool constant = requires(const Gate& gate) { gate.log_weight(Index{}); };
     for (Index k = 0; k < size(); ++k) {
-      for (Index i = 0; i < block.size(); ++i) scores(i, k) = 0;
+      double value = 0;
+      if constexpr (constant) value = gate().log_weight(k);
+      std::fill_n(scores.data() + k * scores.outerStride(), scores.rows(), value);
     }
-    indexed([&](auto i) { std::get<i>(terms_).score(block, std::get<i>(scratch.parts), scores); });
+    indexed([&](auto i) {
+      if constexpr (i > 0 || !constant) std::get<i>(terms_).score(block, std::get<i>(scratch.parts), scores);
+    });
   }
 
   /// Blocks of responsibilities to `use`, log normalisers to `row`.
@@ -249,8 +256,9 @@ class Mixture {
           if (std::isnan(scores(i, k))) scores(i, k) = -std::numeric_limits<double>::infinity();
         }
       }
-      Soft::normalise(
-          scores, [](Index) { return 1.0; }, [&](Index i, double normaliser) { row(first + i, normaliser); });
+      Soft::normalise(scores, nullptr, [&](Index i, const double* normalisers, Index count) {
+        for (Index t = 0; t < count; ++t) row(first + i + t, normalisers[t]);
+      });
       for (Index i = 0; i < part.size(); ++i) {
         double total = 0;
         for (Index k = 0; k < size(); ++k) total += scores(i, k);
