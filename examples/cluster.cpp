@@ -138,7 +138,8 @@ void require_writable(const std::string& path, const std::string& data) {
 // --- the work -----------------------------------------------------------------------------------------------------------
 
 summary::Clustering fit(const Arguments& given, const std::string& path) {
-  const CsvOptions csv{.columns = split(value_or(given, "--columns", "")), .label = value_or(given, "--label", "")};
+  const CsvOptions csv{
+      .columns = split(value_or(given, "--columns", "")), .label = value_or(given, "--label", ""), .delimiter = '\0'};
   const Index most = 1'000'000;
   GaussianMixtureOptions options;
   options.components = value_or<Index>(given, "--components", 0, 1, most);

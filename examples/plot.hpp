@@ -165,8 +165,8 @@ class Panel {
   /// The points m + radius L u, |u| = 1, for the two rows of L (2 x any): covariance L L'.
   void ellipse(const Eigen::Vector2d& m, const Eigen::MatrixXd& l, double radius, const std::string& attributes) {
     // Covariance in pixels; its axes in closed form.
-    const Eigen::VectorXd u = l.row(0).transpose() * (box_.width / x_.width());
-    const Eigen::VectorXd v = l.row(1).transpose() * (-box_.height / y_.width());
+    const Eigen::VectorXd u = l.row(0).transpose() / x_.width() * box_.width;
+    const Eigen::VectorXd v = l.row(1).transpose() / y_.width() * -box_.height;
     const double a = u.squaredNorm(), b = u.dot(v), c = v.squaredNorm();
     const double middle = (a + c) / 2, half = std::hypot((a - c) / 2, b);
     const double degrees = 90 / 3.14159265358979 * std::atan2(2 * b, a - c);

@@ -19,7 +19,8 @@ using GaussianMixture = BasicGaussianMixture<>;
 struct GaussianMixtureOptions {
   Index components = 1;
   Covariance covariance = Covariance::full;
-  Index restarts = 0;  ///< short runs from different starts, the best of which are finished; 0: 8 to 100, by size
+  Index restarts =
+      0;  ///< short runs from different starts, the best of which are finished; 0: 8 to 500, by need and size
   std::uint64_t seed = 0;
   int threads = 1;
   double tolerance = 1e-9;  ///< estimated distance to the limit, in nats per observation
@@ -96,7 +97,7 @@ struct Candidate {
   Index free_parameters = 0;
   double criterion = 0;
   Status status = Status::failed;
-  bool regular = false;
+  bool regular = false;  ///< no component on a few near-equal observations
 };
 
 template <class Model>
@@ -144,7 +145,8 @@ Selection<BasicGaussianMixture<Scalar, Dim>> select_gaussian_mixture(const Point
                     fit.model.free_parameters(),
                     criterion(options.criterion, fit.model, x),
                     fit.report.status,
-                    fit.model.regularity(one.least_regularity) >= one.least_regularity};
+                    kind_of(fit.model.regularity(one.least_regularity), one.least_regularity, x.dimension(),
+                            positive_observations(x)) != FitKind::spurious};
       const bool better = kept.empty() || row.regular > table[best].regular ||
                           (row.regular == table[best].regular && row.criterion < table[best].criterion);
       table.push_back(row);
@@ -153,6 +155,15 @@ Selection<BasicGaussianMixture<Scalar, Dim>> select_gaussian_mixture(const Point
       kept.clear();
       kept.push_back(std::move(fit));
     }
+  }
+  for (const Candidate& row : table) {
+    if (row.regular || !(row.criterion < table[best].criterion)) continue;
+    kept.front().report.events.push_back(
+        {EventKind::spurious, 0, -1, -1, row.criterion,
+         sentence({"a smaller ", to_string(options.criterion), ", ", row.criterion, ", with ", row.components, " ",
+                   to_string(row.covariance),
+                   " components was left aside: one of them sits on a few near-equal observations"})});
+    break;
   }
   return {std::move(table), best, std::move(kept.front())};
 }

@@ -59,14 +59,11 @@ TEST_CASE("triangles: inverse, product, square") {
   Rng rng(2);
   for (const Index d : dimensions) {
     const MatrixXd l = lower(positive(d, rng));
-    MatrixXd inverse(d, d);
-    inverse.setConstant(99);
-    invert_lower(l, inverse);
-    CHECK(relative(l * inverse, MatrixXd::Identity(d, d)) < 1e-9);
-    CHECK(inverse == lower(inverse));
-    CHECK(is_inverse_lower(l, inverse));
-    inverse(d - 1, 0) *= 1 + 1e-5;
-    CHECK_FALSE(is_inverse_lower(l, inverse));
+    MatrixXd inverse = l;
+    inverse(0, d - 1) = d > 1 ? 99 : inverse(0, 0);  // above the diagonal: neither read nor written
+    invert_lower(inverse);
+    CHECK((d == 1 || inverse(0, d - 1) == 99));
+    CHECK(relative(l * lower(inverse), MatrixXd::Identity(d, d)) < 1e-9);
 
     const VectorXd x = normal_matrix(d, 1, rng);
     VectorXd y(d);

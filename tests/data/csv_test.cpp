@@ -115,15 +115,16 @@ TEST_CASE("csv: numbers do not depend on the locale") {
 }
 
 TEST_CASE("csv: missing values and infinities") {
-  const std::string advice = " is a missing value; .missing = CsvMissing::nan reads it as NaN";
+  const std::string advice = " is a missing value; leave such records out, or let the option 'missing' read NaN";
   CHECK(error_of("a,b\n1,\n") == "f.csv, line 2, column 'b': ''" + advice);
   CHECK(error_of("a,b\n1,\"\"\n") == "f.csv, line 2, column 'b': ''" + advice);
   CHECK(error_of("a,b\n1,2\n , 2\n") == "f.csv, line 3, column 'a': ''" + advice);
   CHECK(error_of("a,b\nNA,1\n") == "f.csv, line 2, column 'a': 'NA'" + advice);
   CHECK(error_of("a,b\nNaN,1\n") == "f.csv, line 2, column 'a': 'NaN'" + advice);
-  CHECK(error_of("a,b\n1,-inf\n") == "f.csv, line 2, column 'b': '-inf' is not finite; .infinite = true accepts it");
+  CHECK(error_of("a,b\n1,-inf\n") ==
+        "f.csv, line 2, column 'b': '-inf' is not finite; the option 'infinite' accepts it");
   CHECK(error_of("a,b\n1,Infinity\n", {.missing = CsvMissing::nan}) ==
-        "f.csv, line 2, column 'b': 'Infinity' is not finite; .infinite = true accepts it");
+        "f.csv, line 2, column 'b': 'Infinity' is not finite; the option 'infinite' accepts it");
   CHECK(error_of("a,b\n1,nan\n", {.infinite = true}) == "f.csv, line 2, column 'b': 'nan'" + advice);
   CHECK(matrix_of("a,b\n1,\nNA,2\n\"NA\",nan\n", {.missing = CsvMissing::nan}) == "1 nan nan; nan 2 nan");
   CHECK(matrix_of("a,b\n1,-inf\n+inf,2\n", {.infinite = true}) == "1 inf; -inf 2");
@@ -140,15 +141,15 @@ TEST_CASE("csv: header") {
             .starts_with("f.csv, line 1, column 'x1': 'a' is not a number"));
   CHECK(matrix_of("NA,1\n2,3\n", {.missing = CsvMissing::nan}) == "nan 2; 1 3");
 
-  const std::string advice = " like data; set .header to CsvHeader::present or CsvHeader::absent";
+  const std::string advice = " like data; the option 'header' says which it is";
   CHECK(error_of("id,1990\n7,2\n") == "f.csv: in its first record 'id' looks like a name and '1990'" + advice);
   CHECK(error_of("id,1990\n7,2\n", {.columns = {"2"}}) ==
         "f.csv: in its first record 'id' looks like a name and '1990'" + advice);
   CHECK(matrix_of("id,1990\n7,2\n", {.header = CsvHeader::present}) == "7; 2");
   for (const char* text : {"id,1990\nu,\n", "id,1990\n,\n", "id,1990\nu", "id,1990"}) {  // numbers nowhere below words
     CHECK(error_of(text) ==
-          "f.csv, line 1, column 'x1': 'id' is not a number; choose the columns to read with .columns, or name this "
-          "one as .label");
+          "f.csv, line 1, column 'x1': 'id' is not a number; choose the columns to read with 'columns', or name this "
+          "one as 'label'");
   }
   CHECK(matrix_of("5.1,setosa\n4.9,setosa\n", {.label = "2"}) == "5.0999999999999996 4.9000000000000004");
 }
@@ -196,8 +197,8 @@ TEST_CASE("csv: columns by name or number, in the order asked for") {
 TEST_CASE("csv: a text column must be chosen away") {
   const std::string_view text = "a,b\n1,u\n2,v\n";
   CHECK(error_of(text) ==
-        "f.csv, line 2, column 'b': 'u' is not a number; choose the columns to read with .columns, or name this one "
-        "as .label");
+        "f.csv, line 2, column 'b': 'u' is not a number; choose the columns to read with 'columns', or name this one "
+        "as 'label'");
   CHECK(error_of(text, {.columns = {"b"}}) == "f.csv, line 2, column 'b': 'u' is not a number");
   CHECK(matrix_of(text, {.columns = {"a"}}) == "1 2");
 }
@@ -214,7 +215,7 @@ TEST_CASE("csv: labels are numbered by first appearance") {
   CHECK(shown(both.matrix()) == "1 2; 7 5");
   CHECK(both.label_names() == Names{"7", "5"});
 
-  const std::string advice = " is a missing value; .missing = CsvMissing::nan reads it as NaN";
+  const std::string advice = " is a missing value; leave such records out, or let the option 'missing' read NaN";
   CHECK(error_of("s,x\nv,1\n,2\n", {.label = "s"}) == "f.csv, line 3, column 's': ''" + advice);
   CHECK(error_of("s,x\nv,1\nNA,2\n", {.label = "s"}) == "f.csv, line 3, column 's': 'NA'" + advice);
   const auto partly = parse_csv("s,x\nv,1\n,2\nNA,3\n\"NA\",4\n", {.label = "s", .missing = CsvMissing::nan});
@@ -232,8 +233,8 @@ TEST_CASE("csv: quoted fields") {
   CHECK(error_of("a,b\n1,\"2\n3,4\n") == "f.csv, line 2: the quote that opens here is never closed");
   CHECK(error_of("a,b\n\"1\n2\n3\"x,4\n") == "f.csv, line 4: text follows the closing quote of '1?2?3'");
   CHECK(error_of("a,b\n\"1\n2\",4\n5,u\n") ==
-        "f.csv, line 2, column 'a': '1?2' is not a number; choose the columns to read with .columns, or name this one "
-        "as .label");
+        "f.csv, line 2, column 'a': '1?2' is not a number; choose the columns to read with 'columns', or name this one "
+        "as 'label'");
   CHECK(error_of("a,b,c\n1,\"2\n\",x\n", {.columns = {"c"}}) == "f.csv, line 3, column 'c': 'x' is not a number");
 }
 
@@ -297,7 +298,8 @@ TEST_CASE("csv: no shape of the text asks for more memory than the text has") {
   const std::string wide(200000, ',');
   const std::string tall(200000, '\n');
   CHECK(error_of(wide + tall) ==
-        "f.csv, line 1, column 'x1': '' is a missing value; .missing = CsvMissing::nan reads it as NaN");
+        "f.csv, line 1, column 'x1': '' is a missing value; leave such records out, or let the option 'missing' read "
+        "NaN");
   CHECK(error_of("a" + wide + tall, {.columns = {"a"}}) == "f.csv has a header but no data");
   CHECK(error_of("a" + wide + "\n1" + wide + tall + "1", {.columns = {"a"}}) == "f.csv, line 3 is blank");
   CHECK(error_of("a" + wide + "\n" + std::string(200000, '\n') + "1") == "f.csv, line 2 is blank");

@@ -58,10 +58,11 @@ Prediction textbook(const Mixtures& model, const std::vector<Index>& given, cons
     const Eigen::MatrixXd s = model[k].covariance();
     const Eigen::VectorXd mean = model[k].mean();
     const Eigen::MatrixXd gg = s(given, given), rg = s(rest, given), rr = s(rest, rest);
-    Eigen::MatrixXd l = gg, inverse(gg.rows(), gg.cols());
+    Eigen::MatrixXd l = gg;
     cholesky(l);
     l.triangularView<Eigen::StrictlyUpper>().setZero();
-    invert_lower(l, inverse);
+    Eigen::MatrixXd inverse = l;
+    invert_lower(inverse);
     const Eigen::MatrixXd precision = inverse.transpose() * inverse;
     const Eigen::VectorXd off = x - Eigen::VectorXd(mean(given));
     means.col(k) = mean(rest) + rg * precision * off;

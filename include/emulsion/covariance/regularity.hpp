@@ -1,23 +1,57 @@
 #pragma once
 #include <Eigen/Core>
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "emulsion/covariance/precision_factor.hpp"
 
 namespace emulsion {
 
-/// The smallest eigenvalue of any component's covariance relative to the pooled within-covariance W = sum w_k S_k: near
-/// zero for a spurious optimum, in which a component sits on a few near-equal points, and zero where one has no weight.
-/// A trace (1e-8) of the covariance between the components is added to W, so that a fit in which all collapse is
-/// spurious too.
+/// How well the data determine every component.
+struct Regularity {
+  double eigenvalue = 1;  ///< the smallest of any component's covariance, relative to the pooled one
+  Index narrowest = -1;   ///< its component
+  double support = 1;     ///< the least weight of a component whose relative eigenvalue is below the one asked for
+  Index twin = -1;        ///< a component that coincides with one before it: a saddle, in truth of K - 1 components
+};
+
+/// How far a fit can be trusted: the better kinds are preferred, whatever their objectives.
+enum class FitKind {
+  regular,    ///< every component is wide enough
+  supported,  ///< a narrow one, but on at least 5 (d + 1) observations
+  spurious    ///< a narrow one on a few near-equal observations, or two that coincide
+};
+
+inline FitKind kind_of(const Regularity& found, double least, Index dimension, Index observations) {
+  if (found.twin >= 0) return FitKind::spurious;
+  if (found.eigenvalue >= least) return FitKind::regular;
+  const double supporting = found.support * static_cast<double>(observations);
+  return supporting >= 5.0 * static_cast<double>(dimension + 1) ? FitKind::supported : FitKind::spurious;
+}
+
+/// Whether two components are one but for rounding: means within 1e-5 deviations, and as good as one determinant.
+template <class G>
+bool coincide(const G& a, const G& b) {
+  const Index d = a.dimension();
+  const Eigen::VectorXd shift = a.location() - b.location();
+  Eigen::VectorXd z(d);
+  a.precision_factor().times(shift.data(), z.data());
+  const double ratio = a.precision_factor().log_determinant() - b.precision_factor().log_determinant();
+  return sum_of_squares(z) <= 1e-10 * static_cast<double>(d) && std::abs(ratio) <= 1e-5 * static_cast<double>(d);
+}
+
+/// The smallest eigenvalue of every component's covariance relative to the pooled within-covariance W = sum w_k S_k:
+/// near zero for a spurious optimum, in which a component sits on a few near-equal points, and zero where one has no
+/// weight. A trace (1e-8) of the covariance between the components is added to W, so that a fit in which all collapse
+/// is spurious too.
 ///
 /// @param all    components in one frame, with location() and precision_factor()
-/// @param least  the answer need be exact only below this
+/// @param least  eigenvalues need be exact only below this
 ///
 /// Cost O(K d^3); where an eigenvalue may be below `least`, an eigendecomposition.
 template <class G>
-double smallest_relative_eigenvalue(const std::vector<G>& all, const Eigen::VectorXd& weights, double least) {
+Regularity regularity_of(const std::vector<G>& all, const Eigen::VectorXd& weights, double least) {
   const Index d = all.front().dimension();
   const bool diagonal = all.front().precision_factor().diagonal();
   Eigen::MatrixXd pooled = Eigen::MatrixXd::Zero(d, diagonal ? 1 : d);
@@ -39,13 +73,27 @@ double smallest_relative_eigenvalue(const std::vector<G>& all, const Eigen::Vect
       for (Index i = j; i < d && !diagonal; ++i) pooled(i, j) += shift * (all[k].location()(i) - mean(i));
     }
   }
-  if (!diagonal && !cholesky(pooled)) return 0;
+  Regularity result;
+  const auto note = [&](std::size_t k, double eigenvalue) {
+    const double w = weights(static_cast<Index>(k));
+    if (eigenvalue < result.eigenvalue) {
+      result.eigenvalue = eigenvalue;
+      result.narrowest = static_cast<Index>(k);
+    }
+    if (eigenvalue < least) result.support = std::min(result.support, w);
+  };
+  const bool definite = diagonal || cholesky(pooled);
   Eigen::MatrixXd ratio(d, d), gram, vectors;
-  double smallest = 1;
   for (std::size_t k = 0; k < all.size(); ++k) {
-    if (!(weights(static_cast<Index>(k)) > 0)) return 0;
+    if (!(weights(static_cast<Index>(k)) > 0) || !definite) {
+      note(k, 0);
+      continue;
+    }
     const PrecisionFactor& w = all[k].precision_factor();
-    for (Index j = 0; j < d && diagonal; ++j) smallest = std::min(smallest, 1 / (w(j, j) * w(j, j) * pooled(j, 0)));
+    for (std::size_t before = 0; before < k && result.twin < 0; ++before) {
+      if (coincide(all[before], all[k])) result.twin = static_cast<Index>(k);
+    }
+    for (Index j = 0; j < d && diagonal; ++j) note(k, 1 / (w(j, j) * w(j, j) * pooled(j, 0)));
     if (diagonal) continue;
     for (Index j = 0; j < d; ++j) {  // W_k L_W: its squared singular values are the reciprocal eigenvalues
       for (Index i = 0; i < d; ++i) ratio(i, j) = 0;
@@ -61,9 +109,9 @@ double smallest_relative_eigenvalue(const std::vector<G>& all, const Eigen::Vect
       }
     }
     symmetric_eigen(gram, vectors);
-    for (Index j = 0; j < d; ++j) smallest = std::min(smallest, 1 / gram(j, j));
+    for (Index j = 0; j < d; ++j) note(k, 1 / gram(j, j));
   }
-  return smallest;
+  return result;
 }
 
 }  // namespace emulsion

@@ -48,7 +48,9 @@ struct EstimationSpace {
 ///   -weight / 2 (log |S| + tr(S^-1 scatter / weight)).
 ///
 /// It is scatter / weight with its eigenvalues, in coordinates divided by `spread`, raised to the floor: the exact
-/// constrained maximizer, so that EM with a floor never lowers the likelihood. Adding to the diagonal would.
+/// constrained maximizer, so that EM with a floor never lowers the likelihood. Adding to the diagonal would. Where a
+/// variance is so large beside `spread` that the floor lies below the rounding of the scatter, the floor is 1e-15 of
+/// it.
 ///
 /// @param scatter  d (d + 1) / 2, its lower triangle column by column
 /// @param space    a: out, the inverse of the Cholesky factor of S (lower triangle); its upper is spoilt
@@ -58,11 +60,17 @@ struct EstimationSpace {
 template <class Scatter>
 Index estimate_precision(const Scatter& scatter, double weight, const Eigen::VectorXd& spread, double floor,
                          EstimationSpace& space) {
+  constexpr double rounding = 1e-15;  // of a sum, relative to it
   Eigen::MatrixXd& a = space.a;
   const Index d = spread.size();
+  // What the floor is relative to: the spread or, where the variance is far larger, what its rounding allows.
+  const auto unit = [&](Index j) {
+    return std::max(spread(j), std::sqrt(scatter(lower_place(j, j, d)) / weight * (rounding / floor)));
+  };
   const auto standardise = [&] {
     for (Index j = 0, at = 0; j < d; ++j) {
-      for (Index i = j; i < d; ++i) a(i, j) = scatter(at++) / weight / spread(i) / spread(j);
+      const double unit_j = unit(j);
+      for (Index i = j; i < d; ++i) a(i, j) = scatter(at++) / weight / (i == j ? unit_j : unit(i)) / unit_j;
     }
   };
   standardise();
@@ -84,20 +92,17 @@ Index estimate_precision(const Scatter& scatter, double weight, const Eigen::Vec
       for (Index i = 0; i < j; ++i) a(i, j) = a(j, i);
     }
     symmetric_eigen(a, vectors);
-    double largest = 0;
-    for (Index j = 0; j < d; ++j) largest = std::max(largest, a(j, j));
-    // Below 1e-28 of the largest, the square root of an eigenvalue is rounding.
-    const double least = std::max(floor, 1e-28 * largest);
     for (Index j = 0; j < d; ++j) {
-      const double root = std::sqrt(std::max(a(j, j), least));
-      held += a(j, j) < least ? 1 : 0;
+      const double root = std::sqrt(std::max(a(j, j), floor));
+      held += a(j, j) < floor ? 1 : 0;
       for (Index i = 0; i < d; ++i) vectors(i, j) *= root;
     }
     factor_of_square(vectors, a);  // never the square itself: it would round the small eigenvalues away
     invert_lower(a);
   }
   for (Index j = 0; j < d; ++j) {
-    for (Index i = j; i < d; ++i) a(i, j) /= spread(j);
+    const double unit_j = unit(j);
+    for (Index i = j; i < d; ++i) a(i, j) /= unit_j;
   }
   return held;
 }

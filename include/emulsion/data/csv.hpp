@@ -121,7 +121,7 @@ class CsvParser {
       field = second.next();
       if (csv_cell(names_[j], value) == CsvCell::text && csv_cell(field.text, value) == CsvCell::number) {
         fail(": in its first record " + excerpt(names_[j]) + " looks like a name and " + excerpt(datum) +
-             " like data; set .header to CsvHeader::present or CsvHeader::absent");
+             " like data; the option 'header' says which it is");
       }
     }
     return false;
@@ -225,12 +225,13 @@ class CsvParser {
     if (cell == CsvCell::missing && options_.missing == CsvMissing::nan) return;
     check_width(record);  // a missing delimiter explains more
     std::string what = ", column " + excerpt(names_[j]) + ": " + excerpt(field.text) + " is ";
-    if (cell == CsvCell::missing) what += "a missing value; .missing = CsvMissing::nan reads it as NaN";
-    if (cell == CsvCell::infinite) what += "not finite; .infinite = true accepts it";
+    if (cell == CsvCell::missing)
+      what += "a missing value; leave such records out, or let the option 'missing' read NaN";
+    if (cell == CsvCell::infinite) what += "not finite; the option 'infinite' accepts it";
     if (cell == CsvCell::out_of_range) what += "out of range";
     if (cell == CsvCell::text) what += "not a number";
     const bool choose = cell == CsvCell::text && n == 0 && options_.columns.empty();
-    if (choose) what += "; choose the columns to read with .columns, or name this one as .label";
+    if (choose) what += "; choose the columns to read with 'columns', or name this one as 'label'";
     scanner_.fail(field.line, what);
   }
 

@@ -409,9 +409,8 @@ class BasicGaussian {
     for (BasicGaussian& g : all) g = g.in(common);
   }
 
-  /// See smallest_relative_eigenvalue(): near zero for a spurious optimum.
-  static double regularity(const std::vector<BasicGaussian>& all, const Eigen::VectorXd& weights, double least) {
-    return smallest_relative_eigenvalue(all, weights, least);
+  static Regularity regularity(const std::vector<BasicGaussian>& all, const Eigen::VectorXd& weights, double least) {
+    return regularity_of(all, weights, least);
   }
 
  private:

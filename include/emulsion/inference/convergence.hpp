@@ -20,11 +20,14 @@ namespace emulsion {
 ///   seen lately while gains could be measured).
 class Convergence {
  public:
+  explicit Convergence(double total_weight = 1) : total_weight_(total_weight) {}
+
   /// A plain step took the objective from `before` to `after`; `chained`: the step before it was plain as well;
   /// `square`: squared length of the step of the parameters, NaN where unknown.
   void step(double before, double after, bool chained, double square) {
-    rounding_ = 1e-15 * (std::abs(after) + 1);
+    rounding_ = rounding_of(after);
     ++steps_;
+    still_ = square == 0;
     const double last = gain_;
     const bool last_below = below_;
     gain_ = after - before;
@@ -37,7 +40,7 @@ class Convergence {
                                          ratios_.begin() + std::min<std::ptrdiff_t>(
                                                                static_cast<std::ptrdiff_t>(ratio_count_), window));
       length_ = 0;
-      if (chained && last_below && gain_ < last) remember(gain_ / last);
+      if (chained && last_below && gain_ < last) remember(gain_ / last, true);
       return;
     }
     if (!chained || length_ == 0) {
@@ -54,7 +57,7 @@ class Convergence {
         filled_ = 0;
         return;
       }
-      if (rate < 1 && noise < 0.2 * (1 - rate)) return remember(rate);
+      if (rate < 1 && noise < 0.2 * (1 - rate)) return remember(rate, noise < 0.01 * rate);
     }
   }
   /// An estimate of the rate of the parameters' error from an extrapolation; the objective's is its square. Remembered
@@ -62,7 +65,9 @@ class Convergence {
   void parameter_rate(double rate) {
     if (rate > 0 && rate < 1) parameter_rates_[parameter_count_++ % long_window] = rate * rate;
   }
-  void restart() { *this = Convergence(); }
+  void restart() { *this = Convergence(total_weight_); }
+  /// What a sum of `total_weight` log densities may be off by.
+  double rounding_of(double objective) const { return 1e-15 * (std::abs(objective) + 0.01 * total_weight_); }
 
   /// The factor by which a plain iteration shrinks the distance, as last seen; NaN before any.
   double rate() const { return last_rate_; }
@@ -79,6 +84,7 @@ class Convergence {
   }
   /// Estimated distance after the last step, in nats; NaN where it cannot be estimated.
   double distance() const {
+    if (still_) return 0;
     if (fixed_point()) return 2 * rounding_;
     const double slowest = slowest_rate();
     return (below_ ? gain_ : std::max(gain_, rounding_)) * slowest / (1 - slowest);
@@ -98,15 +104,19 @@ class Convergence {
   static constexpr std::size_t history = 129;
 
   double back(std::size_t steps) const { return objectives_[(length_ - 1 - steps) % history]; }
-  void remember(double rate) { rates_[filled_++ % window] = last_rate_ = rate; }
+  void remember(double rate, bool precise) {
+    rates_[filled_++ % window] = rate;
+    if (precise || std::isnan(last_rate_)) last_rate_ = rate;
+  }
 
   std::array<double, window> rates_{}, ratios_{};
   std::array<double, long_window> parameter_rates_{};
   std::array<double, history> objectives_{};
   std::size_t filled_ = 0, parameter_count_ = 0, ratio_count_ = 0, length_ = 0;
   Index steps_ = 0;
+  double total_weight_;
   double gain_ = 0, rounding_ = 0, last_rate_ = std::numeric_limits<double>::quiet_NaN();
-  bool below_ = false;
+  bool below_ = false, still_ = false;  // the gain is that of a step of the parameters; they did not move at all
 };
 
 }  // namespace emulsion

@@ -93,10 +93,12 @@ class EmRun {
     auto& statistics = (*fold_)(now_, e_step_);
     reduce_(statistics);
     ++report_.e_steps;
-    if constexpr (requires { now_.total_weight(statistics); }) total_weight_ = now_.total_weight(statistics);
+    if constexpr (requires { now_.total_weight(statistics); }) {
+      if (report_.e_steps == 1) convergence_ = Convergence(total_weight_ = now_.total_weight(statistics));
+    }
     const double objective = now_.objective(statistics);
     if (!extrapolated_ && !std::isfinite(objective)) return fail(objective);
-    const double slack = 1e-10 * (1 + std::abs(report_.objective));
+    const double slack = 1e5 * convergence_.rounding_of(report_.objective);
     if (extrapolated_ && !(objective >= report_.objective - convergence_.rounding())) {  // back to the plain iterate
       std::swap(now_, fallback_);
       squarem_.rejected();
@@ -137,12 +139,14 @@ class EmRun {
     return true;
   }
 
-  /// The distance must be below a hundredth of the tolerance, because it is an estimate, after several plain steps.
+  /// The distance must be far below the tolerance, because it is an estimate, after several plain steps.
   bool converged() {
     const double tolerance = options_.tolerance * total_weight_;
     const double distance = convergence_.distance();
-    confirming_ = distance <= 0.01 * tolerance;
-    if (idle_ > 50 && convergence_.exhausted()) return distance <= std::max(tolerance, 100 * convergence_.rounding());
+    confirming_ = distance <= 0.003 * tolerance;
+    if (idle_ > 50 && convergence_.exhausted()) {  // a smaller tolerance than the rounding of the objective allows
+      return distance <= std::max(tolerance, std::min(100 * convergence_.rounding(), 1e-9 * total_weight_));
+    }
     return confirming_ && (plain_ >= 8 || convergence_.fixed_point()) && convergence_.settled();
   }
 
@@ -277,7 +281,7 @@ class EmRun {
   double total_weight_ = data_.total_weight();
   Report report_;
   EventLog log_;
-  Convergence convergence_;
+  Convergence convergence_{total_weight_};
   Squarem squarem_;
   std::vector<Index> reseeds_;
   std::vector<Index> dropped_;  // by their numbers in the start

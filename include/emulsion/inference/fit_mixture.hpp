@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -11,7 +12,8 @@ namespace emulsion {
 
 struct FitOptions {
   Index components = 1;
-  Index restarts = 0;  ///< short runs from different starts, the best of which are finished; 0: 8 to 100, by size
+  Index restarts =
+      0;  ///< short runs from different starts, the best of which are finished; 0: 8 to 500, by need and size
   std::uint64_t seed = 0;
   int threads = 1;
   double tolerance = 1e-9;  ///< estimated distance to the limit, in nats per observation
@@ -27,56 +29,61 @@ struct FitOptions {
   std::stop_token stop = {};
 };
 
-/// The restarts of one fit: short runs on at most `sample` observations, ranked, the best finished on all.
+/// The restarts of one fit: short runs on at most `sample` observations, ranked, the best finished on all. Where the
+/// default number of restarts is small beside what the data allow in a moment, and the best optimum was reached less
+/// than three times, more of them.
 template <class C, class D>
 class MultiStart {
  public:
   using Model = MixtureOf<C>;
 
   MultiStart(const C& prototype, const D& data, const FitOptions& options)
-      : prototype_(prototype), data_(data), options_(options), rng_(options.seed) {
+      : prototype_(prototype), data_(data), options_(options), rng_(options.seed), used_(positive_observations(data)) {
     const auto d = static_cast<double>(data.dimension()), k = static_cast<double>(options.components);
     sample_ = static_cast<Index>(std::max(4000.0, 20 * d * k));
     const double work = static_cast<double>(std::min(sample_, data.size())) * k * d * (d + 10) * short_run;
-    restarts_ = options.restarts > 0 ? options.restarts : static_cast<Index>(std::clamp(1e9 / work, 8.0, 100.0));
+    batch_ = most_ = options.restarts;
+    if (options.restarts == 0) {
+      batch_ = static_cast<Index>(std::clamp(1e9 / work, 8.0, 200.0));
+      most_ = static_cast<Index>(std::clamp(1e9 / work, 8.0, 600.0)) / batch_ * batch_;
+    }
     const bool fixed = options.start == Start::means || options.start == Start::responsibilities;
-    if (fixed || options.components == 1) restarts_ = 1;
+    if (fixed || options.components == 1) batch_ = most_ = 1;
     if (fixed) sample_ = data.size();  // given responsibilities belong to all observations
   }
 
   [[gnu::cold]] Fit<Model> operator()() {
-    for (Index r = 0; r < restarts_ && (r == 0 || !options_.stop.stop_requested()); ++r) short_fit(r);
+    do {
+      const Index first = static_cast<Index>(runs_.size());
+      for (Index r = first; r < first + batch_ && (r == 0 || !stopped()); ++r) short_fit(r);
+      finish_best_since(first);
+    } while (static_cast<Index>(runs_.size()) < most_ && !stopped() && reached() < 3);
     rank();
-    // Finish from the top until enough regular fits are complete.
-    const auto wanted = std::max<std::size_t>(3, runs_.size() / 6);
-    std::size_t regular = 0;
-    for (std::size_t r = 0; r < runs_.size(); ++r) {
-      if (r > 0 && (regular >= wanted || r >= 3 * wanted || options_.stop.stop_requested())) break;
-      Run& run = at(r);
-      finish(run, std::max(options_.tolerance, 1e-6));
-      regular += regular_fit(run) ? 1 : 0;
-      if (run.fit.report.status == Status::stopped) break;
-    }
-    rank();
-    Run& best = at(0);
-    if (best.fit.report.status != Status::stopped) finish(best, options_.tolerance);
+    if (!stopped()) finish(at(0), options_.tolerance);
     return result();
   }
 
  private:
   static constexpr Index short_run = 50;
+  static constexpr double nothing = -std::numeric_limits<double>::infinity();
 
   struct Run {
     Fit<Model> fit;
-    double regularity = 0;
+    Regularity regularity = {};
+    FitKind kind = FitKind::spurious;
     bool finished = false;
     bool comparable = false;  // its objective is that of all observations
     double objective() const { return fit.report.objective; }
   };
   /// The run at that place of the order.
   Run& at(std::size_t place) { return runs_[static_cast<std::size_t>(order_[place])]; }
-  bool regular_fit(const Run& run) const {
-    return run.regularity >= options_.least_regularity && std::isfinite(run.objective());
+  bool stopped() const { return stopped_ || options_.stop.stop_requested(); }
+
+  void judge(Run& run) const {
+    run.regularity = run.fit.model.regularity(options_.least_regularity);
+    run.kind = std::isfinite(run.objective())
+                   ? kind_of(run.regularity, options_.least_regularity, data_.dimension(), used_)
+                   : FitKind::spurious;
   }
 
   [[gnu::cold]] void short_fit(Index r) {
@@ -96,7 +103,7 @@ class MultiStart {
     passes_ += share * static_cast<double>(run.fit.report.e_steps + 1);
     run.comparable = part.size() == data_.size();
     if (!run.comparable) run.fit.report.objective *= data_.total_weight() / part.total_weight();
-    run.regularity = run.fit.model.regularity(options_.least_regularity);
+    judge(run);
     runs_.push_back(std::move(run));
   }
 
@@ -111,13 +118,40 @@ class MultiStart {
     }
   }
 
-  /// Goes on with a run on all observations. Of a short run before, only what it did to components is kept.
+  /// Finishes runs from the `first` on, in their order, until enough regular fits are complete and no other promises
+  /// more than the best of them.
+  void finish_best_since(Index first) {
+    rank();
+    const Index wanted = std::max<Index>(3, batch_ / 6);
+    Index regular = 0, finished = 0;
+    double best = nothing;
+    for (const Index r : std::vector<Index>(order_)) {
+      if (r < first) continue;
+      Run& run = runs_[static_cast<std::size_t>(r)];
+      if (finished > 0 && (finished >= 3 * wanted || stopped())) return;
+      if (regular >= wanted && !(promise(run) > best)) continue;
+      finish(run, std::max(options_.tolerance, 1e-6));
+      ++finished;
+      regular += run.kind == FitKind::regular ? 1 : 0;
+      if (run.kind == FitKind::regular) best = std::max(best, run.objective());
+    }
+  }
+  /// Where a short run may end: its objective and the estimated distance to its limit, which may be unknown. -inf where
+  /// it is no candidate.
+  double promise(const Run& run) const {
+    if (!run.comparable || run.kind != FitKind::regular) return nothing;
+    const double distance = run.fit.report.distance;
+    return std::isnan(distance) ? -nothing : run.objective() + distance * data_.total_weight();
+  }
+
+  /// Goes on with a run on all observations. Of a short run on a part of them, only what it did to components is kept.
   [[gnu::cold]] void finish(Run& run, double tolerance) {
     Report& report = run.fit.report;
     Report before;
     std::swap(before, report);
-    if (!run.finished) {
+    if (!run.comparable) {
       before.iterations = 0;
+      before.trace.clear();
       std::erase_if(before.events, [](const Event& event) {
         return event.kind != EventKind::dropped && event.kind != EventKind::reseeded;
       });
@@ -128,10 +162,10 @@ class MultiStart {
     run.fit = em(std::move(run.fit.model), data_, options);
     passes_ += static_cast<double>(report.e_steps);
     report.iterations += before.iterations;
-    if (run.finished) {  // the first objective is the last one before
-      for (std::size_t i = 1; i < report.trace.size(); ++i) before.trace.push_back(report.trace[i]);
-      report.trace.swap(before.trace);
+    for (std::size_t i = before.trace.empty() ? 0 : 1; i < report.trace.size(); ++i) {
+      before.trace.push_back(report.trace[i]);  // the first objective is the last one before
     }
+    report.trace.swap(before.trace);
     std::vector<Index> dropped;
     for (const Event& event : before.events) {
       if (event.kind == EventKind::dropped) dropped.push_back(event.component);
@@ -142,7 +176,8 @@ class MultiStart {
     }
     report.events.swap(before.events);
     run.finished = run.comparable = true;
-    run.regularity = run.fit.model.regularity(options_.least_regularity);
+    stopped_ = stopped_ || report.status == Status::stopped;
+    judge(run);
   }
 
   EmOptions em_options() const {
@@ -156,11 +191,12 @@ class MultiStart {
             .stop = options_.stop};
   }
 
-  /// Regular fits first, then by objective: spurious optima can always be higher than the best regular one. The same
-  /// optimum reached twice counts as equal, and the earlier stays first: rounding must not choose between them.
+  /// Finished fits first, of those the better kind, then by objective: spurious optima can always be higher than the
+  /// best regular one. The same optimum reached twice counts as equal, and the earlier stays first: rounding must not
+  /// choose between them.
   bool before(const Run& a, const Run& b) const {
     if (a.finished != b.finished) return a.finished;
-    if (regular_fit(a) != regular_fit(b)) return regular_fit(a);
+    if (a.kind != b.kind) return a.kind < b.kind;
     return a.objective() > b.objective() + 1e-7 * data_.total_weight();
   }
   void rank() {
@@ -170,50 +206,64 @@ class MultiStart {
       for (std::size_t i = r; i > 0 && before(at(i), at(i - 1)); --i) std::swap(order_[i], order_[i - 1]);
     }
   }
+  /// How many runs reached the best optimum.
+  Index reached() {
+    rank();
+    const Run& best = at(0);
+    Index count = 0;
+    for (const Run& run : runs_) {
+      count += run.comparable && run.kind == best.kind && run.objective() >= best.objective() - same() ? 1 : 0;
+    }
+    return count;
+  }
+  double same() const { return 1e-6 * data_.total_weight(); }
 
   [[gnu::cold]] Fit<Model> result() {
+    const Index count = reached();
     Run& best = at(0);
     Report& report = best.fit.report;
-    const double same = 1e-6 * data_.total_weight();
+    report.best_reached = count;
     double highest = best.objective();
     for (std::size_t r = 0; r < runs_.size(); ++r) {
-      const Run& run = at(r);
-      report.restarts.push_back(run.objective());
-      if (!run.comparable) continue;
-      report.best_reached +=
-          regular_fit(run) == regular_fit(best) && run.objective() >= best.objective() - same ? 1 : 0;
-      highest = std::max(highest, run.objective());
+      report.restarts.push_back(at(r).objective());
+      if (at(r).comparable) highest = std::max(highest, at(r).objective());
     }
     report.e_steps = static_cast<Index>(std::llround(passes_));
+    if (stopped()) report.status = Status::stopped;  // also where another run was the one that was stopped
     EventLog log;
     if constexpr (requires { best.fit.model.inspect(data_, log); }) best.fit.model.inspect(data_, log);
-    if (!regular_fit(best)) {
-      log.add({EventKind::spurious, 0, narrowest(best), -1, best.regularity,
-               sentence({"every restart ended with a component on a few near-equal observations (smallest relative ",
-                         "eigenvalue ", best.regularity, ")"})});
-    } else if (highest > best.objective() + same) {
-      log.add({EventKind::spurious, 0, -1, -1, highest,
-               sentence({"a higher objective, ", highest,
-                         ", was found with a component on a few near-equal observations, and left aside"})});
-    }
+    note_kind(best, highest, log);
     for (const Event& event : report.events) log.add(event);
     report.events = std::move(log.events());
     return std::move(best.fit);
   }
 
-  Index narrowest(const Run& run) const {
-    for (Index k = 0; k < run.fit.model.size(); ++k) {
-      if (run.fit.model.at_floor(k) || run.fit.model.emptied(k)) return k;
+  [[gnu::cold]] void note_kind(const Run& best, double highest, EventLog& log) const {
+    const Regularity& found = best.regularity;
+    if (found.twin >= 0) {
+      log.add({EventKind::degenerate, 0, found.twin, -1, 0,
+               sentence({"component ", found.twin, " coincides with another: as good as a mixture of fewer"})});
+    } else if (best.kind != FitKind::regular && std::isfinite(best.objective())) {
+      log.add({EventKind::spurious, 0, found.narrowest, -1, found.eigenvalue,
+               sentence({"every restart ended with a component far narrower than the others; here component ",
+                         found.narrowest, ", of about ",
+                         std::lround(best.fit.model.weights()(found.narrowest) * static_cast<double>(used_)),
+                         " observations (smallest relative eigenvalue ", found.eigenvalue, ")"})});
+    } else if (highest > best.objective() + same()) {
+      log.add({EventKind::spurious, 0, -1, -1, highest,
+               sentence({"a higher objective, ", highest,
+                         ", was found with a component far narrower than the others, and left aside"})});
     }
-    return -1;
   }
 
   C prototype_;
   D data_;
   FitOptions options_;
   Rng rng_;
-  Index sample_ = 0, restarts_ = 0;
+  Index used_;  // observations of positive weight
+  Index sample_ = 0, batch_ = 0, most_ = 0;
   double passes_ = 0;
+  bool stopped_ = false;
   std::vector<Run> runs_;
   std::vector<Index> order_;  // of runs_, best first
 };

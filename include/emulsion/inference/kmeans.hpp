@@ -73,12 +73,17 @@ inline Eigen::MatrixXd sphering(const Sample& sample) {
   return covariance;
 }
 
-/// K observations drawn with probability proportional to their weights (d x K).
+/// K observations drawn with probability proportional to their weights (d x K), all different where there are as many:
+/// equal centres would start EM at a saddle.
 inline Eigen::MatrixXd random_centres(const Sample& sample, Index components, Rng& rng) {
   Eigen::MatrixXd centres(sample.y.rows(), components);
   for (Index k = 0; k < components; ++k) {
-    const Index chosen = rng.categorical(sample.weights);
-    for (Index j = 0; j < centres.rows(); ++j) centres(j, k) = sample.y(j, chosen);
+    for (int attempt = 0; attempt < 100; ++attempt) {
+      centres.col(k) = sample.y.col(rng.categorical(sample.weights));
+      bool known = false;
+      for (Index other = 0; other < k && !known; ++other) known = centres.col(other) == centres.col(k);
+      if (!known) break;
+    }
   }
   return centres;
 }

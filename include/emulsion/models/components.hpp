@@ -7,6 +7,7 @@
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/error.hpp"
 #include "emulsion/core/report.hpp"
+#include "emulsion/covariance/regularity.hpp"
 
 namespace emulsion {
 
@@ -183,9 +184,9 @@ class Components {
     if constexpr (requires(const C& c) { c.at_bound(); }) return (*this)[k].at_bound();
     else return 0;
   }
-  double regularity(const Eigen::VectorXd& weights, double least) const {
+  Regularity regularity(const Eigen::VectorXd& weights, double least) const {
     if constexpr (requires { C::regularity(all_, weights, least); }) return C::regularity(all_, weights, least);
-    else return 1;
+    else return {};
   }
   /// A rank where all densities underflow: the larger, the nearer.
   double nearness(const Data& block, Index i, Index k) const {

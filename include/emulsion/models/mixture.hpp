@@ -142,7 +142,8 @@ class Mixture {
   void inspect(const Data& x, EventLog& log) const { bank().inspect(x, log); }
   /// Moves into the coordinates that suit the data.
   void follow(const Data& x) { std::get<1>(terms_).follow(x); }
-  double regularity(double least) const { return size() == 1 ? 1 : bank().regularity(weights(), least); }
+  /// How well data determine the components: exact where an eigenvalue is below `least`.
+  Regularity regularity(double least) const { return size() == 1 ? Regularity{} : bank().regularity(weights(), least); }
   bool emptied(Index k) const { return !(weights()(k) > 0); }
   Index at_floor(Index k) const { return bank().at_floor(k); }
   Index at_floor_of_all(const Statistics& s) const { return bank().at_floor_of_all(std::get<1>(s.parts)); }

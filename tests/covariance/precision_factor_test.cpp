@@ -1,4 +1,4 @@
-#include "emulsion/covariance/structure.hpp"
+#include "emulsion/covariance/precision_factor.hpp"
 
 #include <Eigen/Cholesky>
 
@@ -23,19 +23,20 @@ MatrixXd normal_matrix(Index rows, Index cols, Rng& rng) {
 }
 
 struct Estimate {
-  MatrixXd factor, inverse;
+  PrecisionFactor precision;
   Index held;
-  MatrixXd covariance(Covariance structure) const {
-    if (is_diagonal(structure)) return factor.col(0).array().square().matrix().asDiagonal();
-    return factor * factor.transpose();
-  }
+  MatrixXd covariance() const { return precision.factor() * precision.factor().transpose(); }
 };
 
 Estimate estimate(Covariance structure, const MatrixXd& scatter, double weight, const VectorXd& spread, double floor) {
   const Index d = scatter.rows();
-  const MatrixXd kept = is_diagonal(structure) ? MatrixXd(scatter.diagonal()) : scatter;
-  Estimate result{MatrixXd(d, kept.cols()), MatrixXd(d, kept.cols()), 0};
-  result.held = estimate_factor(structure, kept, weight, spread, floor, result.factor, result.inverse);
+  VectorXd kept(is_diagonal(structure) ? d : d * (d + 1) / 2);
+  for (Index j = 0, at = 0; j < d; ++j) {
+    for (Index i = j; i < (is_diagonal(structure) ? j + 1 : d); ++i) kept(at++) = scatter(i, j);
+  }
+  Estimate result{PrecisionFactor(structure, d), 0};
+  EstimationSpace space{MatrixXd(d, d), {}};
+  result.held = result.precision.estimate(kept, weight, spread, floor, space);
   return result;
 }
 
@@ -54,7 +55,7 @@ bool feasible(const MatrixXd& s, const VectorXd& spread, double floor) {
 
 }  // namespace
 
-TEST_CASE("estimate_factor is scatter / weight where the floor does not act") {
+TEST_CASE("the M-step of a covariance is scatter / weight where the floor does not act") {
   Rng rng(1);
   for (const Index d : {1, 2, 5}) {
     const MatrixXd a = normal_matrix(d, 2 * d + 1, rng), scatter = a * a.transpose();
@@ -66,11 +67,7 @@ TEST_CASE("estimate_factor is scatter / weight where the floor does not act") {
         wanted = wanted.trace() / static_cast<double>(d) * MatrixXd::Identity(d, d);
       if (structure == Covariance::diagonal) wanted = wanted.diagonal().asDiagonal().toDenseMatrix();
       CHECK(found.held == 0);
-      CHECK((found.covariance(structure) - wanted).norm() <= 1e-14 * wanted.norm());
-      const MatrixXd one = is_diagonal(structure) ? MatrixXd(found.factor.cwiseProduct(found.inverse))
-                                                  : MatrixXd(found.factor * found.inverse);
-      CHECK((one - (is_diagonal(structure) ? MatrixXd(MatrixXd::Ones(d, 1)) : MatrixXd(MatrixXd::Identity(d, d))))
-                .norm() < 1e-9);
+      CHECK((found.covariance() - wanted).norm() <= 1e-14 * wanted.norm());
     }
   }
 }
@@ -86,7 +83,7 @@ TEST_CASE("under an active floor, no feasible covariance nearby is more likely")
       for (Index j = 0; j < d; ++j) spread(j) = structure == Covariance::spherical ? 1.5 : 0.5 + rng.uniform();
       CAPTURE(seed, d, rank, to_string(structure));
       const Estimate found = estimate(structure, scatter, weight, spread, floor);
-      const MatrixXd s = found.covariance(structure);
+      const MatrixXd s = found.covariance();
       CHECK(feasible(s, spread, floor));
       CHECK(found.held >= 0);
       CHECK(found.held <= d);
@@ -121,14 +118,49 @@ TEST_CASE("under an active floor, no feasible covariance nearby is more likely")
   }
 }
 
+TEST_CASE("PrecisionFactor: products, quotients, factor, scale and chart agree with its matrix") {
+  Rng rng(8);
+  for (const Index d : {1, 2, 3, 4, 5, 7, 8, 9, 13}) {
+    const MatrixXd a = normal_matrix(d, 2 * d, rng);
+    for (const Covariance structure : structures) {
+      CAPTURE(d, to_string(structure));
+      const PrecisionFactor w = estimate(structure, a * a.transpose(), 3, VectorXd::Ones(d), 1e-12).precision;
+      const MatrixXd dense = w.matrix();
+      CHECK((dense * w.factor() - MatrixXd::Identity(d, d)).norm() < 1e-11);
+      CHECK(w.log_determinant() == Approx(std::log(dense.diagonal().prod())).margin(1e-12));
+      const VectorXd y = normal_matrix(d, 1, rng);
+      VectorXd z(d), back(d);
+      w.times(y.data(), z.data());
+      w.divide(z.data(), back.data());
+      CHECK((z - dense * y).norm() <= 1e-13 * z.norm());
+      CHECK((back - y).norm() <= 1e-12 * y.norm());
+      PrecisionFactor moved = w;
+      const VectorXd ratio = VectorXd::Constant(d, 0.5);
+      moved.rescale(ratio);
+      CHECK((moved.factor() - 0.5 * w.factor()).norm() <= 1e-12 * w.factor().norm());
+      PrecisionFactor other(structure, d);
+      VectorXd v(w.parameters());
+      Index at = 0;
+      w.pack(v, at);
+      CHECK(at == v.size());
+      at = 0;
+      other.unpack(v, at);
+      CHECK(at == v.size());
+      CHECK((other.matrix() - dense).norm() <= 1e-14 * dense.norm());
+      other.set_from_factor(w.factor());
+      CHECK((other.matrix() - dense).norm() <= 1e-11 * dense.norm());
+    }
+  }
+}
+
 TEST_CASE("a spherical covariance satisfies the floor of every dimension, however their spreads differ") {
   const MatrixXd scatter = MatrixXd::Zero(2, 2);
   const Eigen::Vector2d spread(1, 10);
   const Estimate found = estimate(Covariance::spherical, scatter, 1, spread, 0.01);
-  CHECK(feasible(found.covariance(Covariance::spherical), spread, 0.01));
+  CHECK(feasible(found.covariance(), spread, 0.01));
 }
 
-TEST_CASE("estimate_factor counts what the floor holds up, and keeps tiny eigenvalues") {
+TEST_CASE("the M-step of a covariance counts what the floor holds up, and keeps tiny eigenvalues") {
   MatrixXd scatter = MatrixXd::Zero(3, 3);
   scatter(0, 0) = 4;
   const VectorXd spread = VectorXd::Ones(3);
@@ -136,10 +168,18 @@ TEST_CASE("estimate_factor counts what the floor holds up, and keeps tiny eigenv
   CHECK(estimate(Covariance::diagonal, scatter, 1, spread, 1e-12).held == 2);
   CHECK(estimate(Covariance::spherical, scatter, 1, spread, 1e-12).held == 0);
   const Estimate floored = estimate(Covariance::full, scatter, 1, spread, 1e-12);
-  CHECK(floored.factor(0, 0) == Approx(2).epsilon(1e-14));
-  CHECK(floored.factor(1, 1) == Approx(1e-6).epsilon(1e-12));
-  CHECK(floored.inverse(2, 2) == Approx(1e6).epsilon(1e-12));
-  CHECK(floored.factor == MatrixXd(floored.factor.triangularView<Eigen::Lower>()));
+  const MatrixXd factor = floored.precision.factor();
+  CHECK(factor(0, 0) == Approx(2).epsilon(1e-14));
+  CHECK(factor(1, 1) == Approx(1e-6).epsilon(1e-12));
+  CHECK(floored.precision(2, 2) == Approx(1e6).epsilon(1e-12));
+  CHECK(factor == MatrixXd(factor.triangularView<Eigen::Lower>()));
+
+  // One value 1e200 spreads away: nothing overflows, and the other dimension keeps its variance.
+  scatter.setZero();
+  scatter.diagonal() << 1e240, 1e-160, 1e-160;
+  const Estimate wide = estimate(Covariance::full, scatter, 1, VectorXd::Constant(3, 1e-80), 1e-12);
+  CHECK(wide.precision.factor()(0, 0) == Approx(1e120).epsilon(1e-12));
+  CHECK(wide.precision.values().allFinite());
 }
 
 TEST_CASE("EM under an active floor never lowers the likelihood") {

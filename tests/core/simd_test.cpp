@@ -1,0 +1,94 @@
+#include "emulsion/core/simd.hpp"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "catch.hpp"
+#include "emulsion/core/random.hpp"
+
+using namespace emulsion;
+
+namespace {
+
+using S = Simd<double>;
+
+/// f of x in every lane, which must not depend on the lane.
+template <class F>
+double in_lanes(const F& f, double x) {
+  const S::Lanes result = f(S::all(x));
+  for (int i = 1; i < S::lanes; ++i) CHECK((result[i] == result[0] || std::isnan(result[0])));
+  return result[0];
+}
+double exp_of(double x) {
+  return in_lanes([](const S::Lanes& v) { return simd_exp<double>(v); }, x);
+}
+double log_of(double x) {
+  return in_lanes([](const S::Lanes& v) { return simd_log<double>(v); }, x);
+}
+
+constexpr double infinity = std::numeric_limits<double>::infinity(), unit = std::numeric_limits<double>::epsilon();
+
+}  // namespace
+
+TEST_CASE("simd_exp: two units in the last place, zero far below, NaN for NaN") {
+  Rng rng(1);
+  double worst = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    const double x = i % 2 == 0 ? -690 * rng.uniform() : -rng.uniform();
+    const long double wanted = std::exp(static_cast<long double>(x));
+    worst = std::max(worst, static_cast<double>(std::abs((exp_of(x) - wanted) / wanted)));
+  }
+  CHECK(worst < 2 * unit);
+  CHECK(exp_of(0) == 1);
+  CHECK(exp_of(-690.1) == 0);
+  CHECK(exp_of(-1e300) == 0);
+  CHECK(exp_of(-infinity) == 0);
+  CHECK(std::isnan(exp_of(std::nan(""))));
+}
+
+TEST_CASE("simd_log: two units in the last place, NaN for NaN") {
+  Rng rng(2);
+  double worst = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    const double x = i % 2 == 0 ? 1 + rng.uniform() : std::exp(500 * rng.uniform());
+    const long double wanted = std::log(static_cast<long double>(x));
+    worst = std::max(worst, static_cast<double>(std::abs((log_of(x) - wanted) / wanted)));
+  }
+  CHECK(worst < 2 * unit);
+  CHECK(log_of(1) == 0);
+  CHECK(std::isnan(log_of(std::nan(""))));
+}
+
+TEST_CASE("sums of registers and of numbers") {
+  S::Lanes v[4];
+  double wanted[4]{}, found[4] = {1, 2, 3, 4};
+  for (int k = 0; k < 4; ++k) {
+    wanted[k] = k + 1;
+    for (int i = 0; i < S::lanes; ++i) wanted[k] += v[k][i] = std::pow(10.0, k) * (i + 1);
+  }
+  S::add_sums(found, v[0], v[1], v[2], v[3]);
+  for (int k = 0; k < 4; ++k) CHECK(found[k] == wanted[k]);
+  CHECK(S::sum(v[0]) == S::lanes * (S::lanes + 1) / 2);
+
+  std::vector<double> x;
+  double total = 0;
+  for (Index n = 0; n < 100; ++n) {
+    CHECK(simd_sum(x.data(), n) == total);
+    x.push_back(static_cast<double>(n * n));
+    total += x.back();
+  }
+}
+
+TEST_CASE("parts of registers") {
+  const std::vector<double> x{1, 2, 3, 4, 5, 6, 7, 8};
+  for (Index count = 0; count <= S::lanes; ++count) {
+    const S::Lanes v = S::load(x.data(), count, -1);
+    std::vector<double> y(9, 0);
+    S::store(y.data(), v, count);
+    for (int i = 0; i < S::lanes; ++i) {
+      CHECK(v[i] == (i < count ? x[static_cast<std::size_t>(i)] : -1));
+      CHECK(y[static_cast<std::size_t>(i)] == (i < count ? x[static_cast<std::size_t>(i)] : 0));
+    }
+  }
+}
