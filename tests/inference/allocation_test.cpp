@@ -71,7 +71,8 @@ namespace {
 [[maybe_unused]] constexpr Covariance structures[] = {Covariance::full, Covariance::diagonal, Covariance::spherical,
                                                       Covariance::tied};
 
-/// Allocations between the ends of iterations 3 and 50 of a fit that takes at least as many.
+/// Allocations between the ends of iterations 3 and 50 of a fit that takes as many; in 150 dimensions, where clusters
+/// cannot help being far apart and parameters soon stand still, of one that takes ten.
 template <class C>
 long allocations_of(const MixtureOf<C>& start, const typename C::Data& x, int threads, Acceleration acceleration) {
   Index last = 0;
@@ -83,7 +84,7 @@ long allocations_of(const MixtureOf<C>& start, const typename C::Data& x, int th
         return last < 50;
       }});
   counting = false;
-  REQUIRE(last == 50);
+  REQUIRE(last >= (x.dimension() < 100 ? 50 : 10));
   return allocations;
 }
 
@@ -135,7 +136,7 @@ TEST_CASE("a Gaussian iteration allocates nothing") {
     const Eigen::MatrixXd x = blobs(d < 100 ? 1100 : 520, d, rng);
     for (const Covariance covariance : structures) {
       CAPTURE(to_string(covariance));
-      check<Gaussian>(seed(Gaussian(d, covariance), 2, x, rng, {.start = Start::random_responsibilities}), x);
+      check<Gaussian>(seed(Gaussian(d, covariance), 3, x, rng, {.start = Start::random_responsibilities}), x);
     }
   }
 }

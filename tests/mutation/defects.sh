@@ -8,9 +8,9 @@ defect 'covariance divided by n + 1' 'gaussian' \
   'precision_.estimate(s.scatter, s.weight, frame_' 'precision_.estimate(s.scatter, s.weight + 1, frame_'
 defect 'covariance divided by n - 1' 'gaussian' \
   'precision_.estimate(s.scatter, s.weight, frame_' 'precision_.estimate(s.scatter, s.weight - 1, frame_'
-defect 'weights dropped from the moments' 'gaussian' 'const Lanes wy = w * y[j];' 'const Lanes wy = y[j];'
+defect 'weights dropped from the moments' 'gaussian' 'const Lanes wy = weight * y[j];' 'const Lanes wy = y[j];'
 defect 'padding counted in the moments' 'gaussian' \
-  'for (Index c = count; c < rows; ++c) weights[c] = 0;' 'for (Index c = count; c < rows; ++c) weights[c] = 1e-6;'
+  'for (Index i = block.size; i < block.rows; ++i) block.weights(i) = 0;' 'for (Index i = block.size; i < block.rows; ++i) block.weights(i) = 1e-6;'
 defect 'merge without the distance between means' 'gaussian' \
   'const double shift = between * (other.mean(c) - mean(c));' 'const double shift = 0 * between * (other.mean(c) - mean(c));'
 defect 'merge with the weight of one side' 'gaussian' \
@@ -22,14 +22,18 @@ defect 'block not centred' 'gaussian' 'const double own = -added * shift(c);' 'c
 defect 'scaling forgets the scatter' 'gaussian' 'for (Index i = 0; i < scatter.size(); ++i) scatter(i) *= c;' ''
 defect 'scaling by zero keeps the mean' 'gaussian' \
   'for (Index j = 0; j < mean.size() && weight == 0; ++j) mean(j) = 0;' ''
-defect 'weight zero counted as a little' 'gaussian' 'for (; i < n; ++i) total += x[i];' \
-  'for (; i < n; ++i) total += x[i] + 1e-8;'
+defect 'weight zero counted as a little' 'gaussian' 'double total = S::sum((sums[0] + sums[1]) + (sums[2] + sums[3]));' \
+  'double total = 1e-8 + S::sum((sums[0] + sums[1]) + (sums[2] + sums[3]));'
 defect 'log determinant forgotten' 'gaussian' '+ precision_.log_determinant();' ';'
 defect 'constant of the density forgotten' 'gaussian' \
   '* log_two_pi + frame_->log_jacobian()' '* 0.0 + frame_->log_jacobian()'
 defect 'Jacobian of the frame forgotten' 'gaussian' 'log_two_pi + frame_->log_jacobian()' 'log_two_pi'
-defect 'density overwrites' 'gaussian' 'S::store(out, S::load(out) + (constant - 0.5 * q));' 'S::store(out, constant - 0.5 * q);'
-defect 'transposed factor in the density' 'gaussian' 'z[r] += panel[4 * j + r] * y;' 'z[r] += panel[4 * r + j] * y;'
+defect 'density overwrites' 'gaussian' 'S::store(out, S::load(out) + (constant - 0.5 * q[r]));' 'S::store(out, constant - 0.5 * q[r]);'
+defect 'transposed factor in the density' 'gaussian' 'z[t] += panel[4 * j + t] * y;' 'z[t] += panel[4 * t + j] * y;'
+defect 'observations left out that matter' 'gaussian' 'const double least = 1e-19 * weight;' 'const double least = 1e-3 * weight;'
+defect 'wide moments without weights' 'gaussian' 'const Lanes value = weight * (S::load' 'const Lanes value = (S::load'
+defect 'transposed factor in wide densities' 'gaussian' 'z[r][t] += factor * y[r];' 'z[r][t] += factor * y[t % P::registers];'
+defect 'transposition forgets a stage' 'gaussian' 'transpose_by<2 * h>(v);' ''
 defect 'factor misplaced in its panels' 'gaussian' \
   'return 2 * tile * q * (q + 1) + tile * j + i % tile;' 'return 2 * tile * q * (q + 1) + tile * j + (tile - 1 - i % tile);'
 defect 'transposed factor in sampling' 'gaussian' 'y[i] -= (*this)(i, j) * y[j];' 'y[i] += (*this)(i, j) * y[j];'

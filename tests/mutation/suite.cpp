@@ -43,8 +43,8 @@ void run(std::uint64_t seed) {
   for (const auto structure : {Covariance::full, Covariance::diagonal, Covariance::spherical}) {
     const auto generate = [](Index n, Rng& rng) { return clouds(2, n, rng); };
     report("component", testing::component_laws(Gaussian(2, structure), generate, seed));
-    const auto wide = [](Index n, Rng& rng) { return clouds(6, n, rng); };
-    report("component", testing::component_laws(Gaussian(6, structure), wide, seed));
+    const auto wide = [](Index n, Rng& rng) { return clouds(9, n, rng); };
+    report("component", testing::component_laws(Gaussian(9, structure), wide, seed));
     report("component", testing::component_laws(Gaussian(2, structure, 0.6), generate, seed, {.interior = false}));
   }
 }

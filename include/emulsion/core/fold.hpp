@@ -31,7 +31,7 @@ class Fold {
   using Statistics = typename M::Statistics;
 
   Fold(const M& model, const D& data, Workers& workers, Index block = 0)
-      : data_(data), block_(block > 0 ? std::min(block, std::max<Index>(1, data.size())) : default_block),
+      : data_(data), block_(std::min(block > 0 ? block : preferred_block(model), std::max<Index>(1, data.size()))),
         chunk_(block_ * std::max<Index>(1, data.size() / (block_ * most_chunks))), workers_(workers),
         total_(model.statistics()), partial_(static_cast<std::size_t>(workers_.size()), total_),
         scratch_(partial_.size(), model.scratch(std::min(block_, data_.size()))) {}
@@ -78,6 +78,10 @@ class Fold {
     }
   };
 
+  static Index preferred_block(const M& model) {
+    if constexpr (requires { model.preferred_block(); }) return model.preferred_block();
+    else return default_block;
+  }
   Index chunks() const { return (data_.size() + chunk_ - 1) / chunk_; }
 
   D data_;

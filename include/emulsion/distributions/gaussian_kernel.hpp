@@ -1,7 +1,7 @@
 #pragma once
 #include <Eigen/Core>
 #include <algorithm>
-#include <array>
+#include <type_traits>
 #include <vector>
 
 #include "emulsion/core/simd.hpp"
@@ -13,119 +13,145 @@ namespace emulsion {
 // the lanes of SIMD registers; every component then reads the same packed block. Whitened coordinates are formed in
 // registers and squared at once: a sum of squares, which no cancellation can hurt.
 
-/// A block of points, feature-major: x(i, j) is dimension j of observation i. Rows are padded with zeros to whole
-/// strips of registers, columns to whole tiles.
+/// A block of points in strips of a few registers of observations each, dimension after dimension: what belongs
+/// together lies together in memory, whatever the size of the block. Missing observations and dimensions are zero.
 template <class Scalar>
 struct PackedPoints {
   using S = Simd<Scalar>;
-  static constexpr Index lanes = S::lanes, tile = 4;
-  static constexpr Index strips = S::registers >= 32 ? 4 : 2;  // registers of observations that are worked on together
-  static constexpr Index strip = strips * lanes;
-  static constexpr Index line = 64 / static_cast<Index>(sizeof(Scalar));  // of the cache
-  using Buffer = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+  using Lanes = typename S::Lanes;
+  static constexpr Index lanes = S::lanes, tile = 4;              // tile: dimensions that are worked on together
+  static constexpr Index registers = S::registers >= 32 ? 4 : 2;  // of observations that are worked on together
+  static constexpr Index strip = registers * lanes;
+  using Buffer = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
 
   explicit PackedPoints(Index most = 0, Index d = 0, bool diagonal = false)
-      : x(Buffer::Zero(stride_for_rows(up(most, strip)), up(d, tile))),
-        centred(diagonal || d <= 4 ? Buffer() : Buffer(Buffer::Zero(strip, up(d, tile)))),
-        rooted(diagonal || d <= 4 ? Buffer() : Buffer(Buffer::Zero(x.rows(), up(d, tile)))),
-        weights(Buffer::Zero(x.rows(), 1)), chosen(static_cast<std::size_t>(most)), reference(Eigen::VectorXd::Zero(d)),
-        first(Eigen::VectorXd::Zero(up(d, tile))),
-        second(Eigen::MatrixXd::Zero(up(d, tile), diagonal ? 1 : up(d, tile))) {}
+      : dimension(d), padded(up(d, tile)), x(Buffer::Zero(up(most, strip) * padded)),
+        weighted(diagonal || d <= 4 ? Buffer() : x), weights(Buffer::Zero(up(most, strip))),
+        chosen(static_cast<std::size_t>(most)), reference(Eigen::VectorXd::Zero(padded)), origin(Buffer::Zero(padded)),
+        first(Eigen::VectorXd::Zero(padded)), second(Eigen::MatrixXd::Zero(padded, diagonal ? 1 : padded)) {}
 
   static Index up(Index value, Index multiple) { return (value + multiple - 1) / multiple * multiple; }
-  /// An odd number of cache lines: columns a power of two apart would share few places of the cache.
-  static Index stride_for_rows(Index rows) { return rows % (2 * line) == 0 ? rows + line : rows; }
+  /// The strip of the observations from the i-th on.
+  const Scalar* at(Index i) const { return x.data() + i * padded; }
+  Index strip_size() const { return strip * padded; }
 
   /// y_j = x_j scale_j - centre_j, in double before it is rounded to Scalar.
   template <class D>
   void pack(const D& block, const Frame& frame) {
     size = block.size();
     rows = up(size, strip);
-    dimension = block.dimension();
-    const auto* const from = block.data();
     const Index inner = block.inner_stride(), outer = block.outer_stride();
     const double *scale = frame.scale.data(), *centre = frame.centre.data();
-    // Strip by strip: what a strip reads, in whatever order it lies, stays in the cache.
-    for (Index i0 = 0; i0 < rows; i0 += lanes) {
-      const Index count = std::clamp<Index>(size - i0, 0, lanes);
-      for (Index j = 0; j < dimension; ++j) {
-        const auto* at = from + i0 * outer + j * inner;
-        Scalar* to = &x(i0, j);
-        if (count == lanes) {
-          for (Index i = 0; i < lanes; ++i)
-            to[i] = static_cast<Scalar>(static_cast<double>(at[i * outer]) * scale[j] - centre[j]);
-        } else {
-          for (Index i = 0; i < count; ++i)
-            to[i] = static_cast<Scalar>(static_cast<double>(at[i * outer]) * scale[j] - centre[j]);
-          for (Index i = count; i < lanes; ++i) to[i] = 0;
+    const auto* from = block.data();
+    Scalar* to = x.data();
+    for (Index i = 0; i < rows; i += strip, to += strip_size()) {
+      for (Index r = 0; r < registers; ++r, from += lanes * outer) {
+        const Index there = std::clamp<Index>(size - i - r * lanes, 0, lanes);
+        Scalar* const lane = to + r * lanes;
+        Index j = there == lanes ? pack_registers(from, inner, outer, scale, centre, lane) : 0;
+        for (; j < dimension; ++j) {
+          Scalar* const value = lane + j * strip;
+          for (Index t = 0; t < there; ++t) value[t] = moved(from[t * outer + j * inner], scale[j], centre[j]);
+          for (Index t = there; t < lanes; ++t) value[t] = 0;
         }
       }
     }
   }
 
-  Index size = 0, rows = 0, dimension = 0;
-  Buffer x;                   // rows x dimension
-  Buffer centred;             // one strip, about a location
-  Buffer rooted;              // sqrt(w) y: rows x dimension
-  Buffer weights;             // rows x 1
+  Index size = 0, rows = 0, dimension = 0, padded = 0;
+  Buffer x;                   // rows / strip strips of strip x padded
+  Buffer weighted;            // w y, laid out like x
+  Buffer weights;             // rows
   std::vector<Index> chosen;  // observations whose weight matters
-  Eigen::VectorXd reference;  // the point about which the sums below are taken
-  Eigen::VectorXd first;      // sums of w y
-  Eigen::MatrixXd second;     // sums of w y y', lower triangle or diagonal
+  Eigen::VectorXd reference;  // padded: the point about which the sums below are taken
+  Buffer origin;              // the same as Scalar
+  Eigen::VectorXd first;      // padded: sums of w y
+  Eigen::MatrixXd second;     // padded x padded: sums of w y y', lower triangle; padded x 1: its diagonal
+
+ private:
+  template <class From>
+  static Scalar moved(From value, double scale, double centre) {
+    return static_cast<Scalar>(static_cast<double>(value) * scale - centre);
+  }
+  /// A whole register of every dimension; returns how many dimensions are done.
+  template <class From>
+  Index pack_registers(const From* from, Index inner, Index outer, const double* scale, const double* centre,
+                       Scalar* to) const {
+    if constexpr (std::is_same_v<From, double> && std::is_same_v<Scalar, double>) {
+      const auto put = [&](Index j, const Lanes& value) { S::store(to + j * strip, value * scale[j] - centre[j]); };
+      if (outer == 1) {
+        for (Index j = 0; j < dimension; ++j) put(j, S::load(from + j * inner));
+        return dimension;
+      }
+      if (inner == 1 && outer == 2 && dimension == 2) {
+        Lanes a = S::load(from), b = S::load(from + lanes);
+        S::deinterleave(a, b);
+        put(0, a), put(1, b);
+        return 2;
+      }
+      Index j = 0;
+      for (; inner == 1 && j + lanes <= dimension; j += lanes) {
+        Lanes v[lanes];
+        for (Index t = 0; t < lanes; ++t) v[t] = S::load(from + t * outer + j);
+        S::transpose(v);
+        for (Index t = 0; t < lanes; ++t) put(j + t, v[t]);
+      }
+      return j;
+    } else {
+      return 0;
+    }
+  }
 };
 
 // --- densities --------------------------------------------------------------------------------------------------------
 
-/// out(i ... i + lanes) += constant - q / 2, of which `left` are there.
+/// out(i) += constant - q(i) / 2 for the observations of a strip, of which `left` are there.
 template <class Scalar>
-void add_half_squares(const typename Simd<Scalar>::Lanes& q, double constant, Index left, double* out) {
-  using S = Simd<Scalar>;
-  if constexpr (std::is_same_v<Scalar, double>) {
-    if (left >= S::lanes) {
-      S::store(out, S::load(out) + (constant - 0.5 * q));
-      return;
+void add_half_squares(const typename Simd<Scalar>::Lanes (&q)[PackedPoints<Scalar>::registers], double constant,
+                      Index left, double* out) {
+  using P = PackedPoints<Scalar>;
+  using S = typename P::S;
+  for (Index r = 0; r < P::registers; ++r, left -= P::lanes, out += P::lanes) {
+    if constexpr (std::is_same_v<Scalar, double>) {
+      if (left >= P::lanes) {
+        S::store(out, S::load(out) + (constant - 0.5 * q[r]));
+        continue;
+      }
     }
+    for (Index i = 0; i < std::min(P::lanes, left); ++i) out[i] += constant - 0.5 * static_cast<double>(q[r][i]);
   }
-  for (Index i = 0; i < std::min<Index>(S::lanes, left); ++i) out[i] += constant - 0.5 * static_cast<double>(q[i]);
 }
 
 /// out(i) += constant - |W (x_i - location)|^2 / 2, W lower triangular in panels of four rows (PrecisionFactor).
 /// Cost n d^2 / 2 multiply-adds.
 template <class Scalar>
-void add_log_density_full(PackedPoints<Scalar>& block, const Scalar* location, const Scalar* panels, double constant,
-                          double* out) {
+void add_log_density_full(const PackedPoints<Scalar>& block, const Scalar* location, const Scalar* panels,
+                          double constant, double* out) {
   using P = PackedPoints<Scalar>;
   using S = typename P::S;
-  using Lanes = typename S::Lanes;
-  const Index d = block.dimension, stride = block.x.rows();
-  Scalar* const y = block.centred.data();
-  for (Index i0 = 0; i0 < block.rows; i0 += P::strip) {
-    const Scalar* x = block.x.data() + i0;
-    for (Index j = 0; j < d; ++j) {
-      for (Index s = 0; s < P::strips; ++s) {
-        S::store(y + j * P::strip + s * P::lanes, S::load(x + j * stride + s * P::lanes) - location[j]);
-      }
-    }
-    Lanes q[P::strips]{};
+  using Lanes = typename P::Lanes;
+  const Index d = block.dimension;
+  for (Index i = 0; i < block.rows; i += P::strip) {
+    Lanes q[P::registers]{};
     const Scalar* w = panels;
     for (Index p = 0; p < d; p += P::tile) {
-      Lanes z[P::strips][P::tile]{};
-      const Scalar* at = y;
-      for (const Scalar* const end = w + P::tile * std::min(p + P::tile, d); w < end; w += P::tile, at += P::strip) {
-        Lanes value[P::strips];
-        for (Index s = 0; s < P::strips; ++s) value[s] = S::held(S::load(at + s * P::lanes));
-        for (Index r = 0; r < P::tile; ++r) {
-          const Lanes factor = S::held(S::all(w[r]));
-          for (Index s = 0; s < P::strips; ++s) z[s][r] += factor * value[s];
+      Lanes z[P::registers][P::tile]{};
+      const Scalar* x = block.at(i);
+      const Index columns = std::min(p + P::tile, d);
+      for (Index j = 0; j < columns; ++j, w += P::tile, x += P::strip) {
+        const Lanes origin = S::all(location[j]);
+        Lanes y[P::registers];
+        for (Index r = 0; r < P::registers; ++r) y[r] = S::held(S::load(x + r * P::lanes) - origin);
+        for (Index t = 0; t < P::tile; ++t) {
+          const Lanes factor = S::held(S::all(w[t]));
+          for (Index r = 0; r < P::registers; ++r) z[r][t] += factor * y[r];
         }
       }
-      for (Index s = 0; s < P::strips; ++s) {
-        for (Index r = 0; r < P::tile; ++r) q[s] += z[s][r] * z[s][r];
+      for (Index r = 0; r < P::registers; ++r) {
+        for (Index t = 0; t < P::tile; ++t) q[r] += z[r][t] * z[r][t];
       }
     }
-    for (Index s = 0; s < P::strips; ++s) {
-      add_half_squares<Scalar>(q[s], constant, block.size - i0 - s * P::lanes, out + i0 + s * P::lanes);
-    }
+    add_half_squares<Scalar>(q, constant, block.size - i, out + i);
   }
 }
 
@@ -133,16 +159,20 @@ void add_log_density_full(PackedPoints<Scalar>& block, const Scalar* location, c
 template <int D, class Scalar>
 void add_log_density_small(const PackedPoints<Scalar>& block, const Scalar* location, const Scalar* panel,
                            double constant, double* out) {
-  using S = Simd<Scalar>;
-  using Lanes = typename S::Lanes;
-  const Index stride = block.x.rows();
-  for (Index i = 0; i < block.rows; i += S::lanes) {
-    Lanes z[D]{}, q{};
-    for (int j = 0; j < D; ++j) {
-      const Lanes y = S::load(block.x.data() + j * stride + i) - location[j];
-      for (int r = j; r < D; ++r) z[r] += panel[4 * j + r] * y;
+  using P = PackedPoints<Scalar>;
+  using S = typename P::S;
+  using Lanes = typename P::Lanes;
+  for (Index i = 0; i < block.rows; i += P::strip) {
+    const Scalar* const x = block.at(i);
+    Lanes q[P::registers]{};
+    for (Index r = 0; r < P::registers; ++r) {
+      Lanes z[D]{};
+      for (int j = 0; j < D; ++j) {
+        const Lanes y = S::load(x + j * P::strip + r * P::lanes) - location[j];
+        for (int t = j; t < D; ++t) z[t] += panel[4 * j + t] * y;
+      }
+      for (int t = 0; t < D; ++t) q[r] += z[t] * z[t];
     }
-    for (int r = 0; r < D; ++r) q += z[r] * z[r];
     add_half_squares<Scalar>(q, constant, block.size - i, out + i);
   }
 }
@@ -151,72 +181,76 @@ void add_log_density_small(const PackedPoints<Scalar>& block, const Scalar* loca
 template <class Scalar>
 void add_log_density_diagonal(const PackedPoints<Scalar>& block, const Scalar* location, const Scalar* w,
                               double constant, double* out) {
-  using S = Simd<Scalar>;
-  using Lanes = typename S::Lanes;
-  constexpr Index strips = PackedPoints<Scalar>::strips, strip = PackedPoints<Scalar>::strip;
-  const Index stride = block.x.rows();
-  for (Index i0 = 0; i0 < block.rows; i0 += strip) {
-    const Scalar* x = block.x.data() + i0;
-    Lanes q[strips]{};
-    for (Index j = 0; j < block.dimension; ++j, x += stride) {
-      const Scalar m = location[j], reciprocal = w[j];
-      for (Index s = 0; s < strips; ++s) {
-        const Lanes z = (S::load(x + s * S::lanes) - m) * reciprocal;
-        q[s] += z * z;
+  using P = PackedPoints<Scalar>;
+  using S = typename P::S;
+  using Lanes = typename P::Lanes;
+  for (Index i = 0; i < block.rows; i += P::strip) {
+    const Scalar* x = block.at(i);
+    Lanes q[P::registers]{};
+    for (Index j = 0; j < block.dimension; ++j, x += P::strip) {
+      const Lanes origin = S::all(location[j]), factor = S::all(w[j]);
+      for (Index r = 0; r < P::registers; ++r) {
+        const Lanes z = (S::load(x + r * P::lanes) - origin) * factor;
+        q[r] += z * z;
       }
     }
-    for (Index s = 0; s < strips; ++s) {
-      add_half_squares<Scalar>(q[s], constant, block.size - i0 - s * S::lanes, out + i0 + s * S::lanes);
-    }
+    add_half_squares<Scalar>(q, constant, block.size - i, out + i);
   }
 }
 
 // --- moments ----------------------------------------------------------------------------------------------------------
 
-/// Moments in D <= 4 dimensions, in registers.
+/// Moments in D <= 4 dimensions, in registers; returns the weight.
 template <int D, class Scalar>
-void moments_small(PackedPoints<Scalar>& block, const Scalar* location) {
-  using S = Simd<Scalar>;
-  using Lanes = typename S::Lanes;
-  const Index stride = block.x.rows();
-  Lanes first[D]{}, second[D][D]{};
-  for (Index i = 0; i < block.rows; i += S::lanes) {
-    const Lanes w = S::load(block.weights.data() + i);
-    Lanes y[D];
-    for (int j = 0; j < D; ++j) {
-      y[j] = S::load(block.x.data() + j * stride + i) - location[j];
-      const Lanes wy = w * y[j];
-      first[j] += wy;
-      for (int r = 0; r <= j; ++r) second[r][j] += wy * y[r];
+double moments_small(PackedPoints<Scalar>& block, const Scalar* w) {
+  using P = PackedPoints<Scalar>;
+  using S = typename P::S;
+  using Lanes = typename P::Lanes;
+  Lanes total{}, origin[D], first[D]{}, second[D][D]{};
+  for (int j = 0; j < D; ++j) origin[j] = S::all(block.origin(j));
+  for (Index i = 0; i < block.rows; i += P::strip) {
+    const Scalar* const x = block.at(i);
+    for (Index r = 0; r < P::registers; ++r) {
+      const Lanes weight = S::held(S::load(w + i + r * P::lanes));
+      total += weight;
+      Lanes y[D];
+      for (int j = 0; j < D; ++j) {
+        y[j] = S::load(x + j * P::strip + r * P::lanes) - origin[j];
+        const Lanes wy = weight * y[j];
+        first[j] += wy;
+        for (int t = 0; t <= j; ++t) second[t][j] += wy * y[t];
+      }
     }
   }
   for (int c = 0; c < D; ++c) {
     block.first(c) = S::sum(first[c]);
     for (int r = c; r < D; ++r) block.second(r, c) = S::sum(second[c][r]);
   }
+  return S::sum(total);
 }
 
-/// Moments along each dimension. Cost 2 n d multiply-adds.
-template <class Scalar>
-void moments_diagonal(PackedPoints<Scalar>& block, const Scalar* location) {
-  using S = Simd<Scalar>;
-  using Lanes = typename S::Lanes;
-  constexpr Index tile = PackedPoints<Scalar>::tile;
-  const Index stride = block.x.rows();
+/// Moments along each dimension, about zero or about the origin. Cost 2 n d multiply-adds.
+template <bool about_zero, class Scalar>
+void moments_diagonal(PackedPoints<Scalar>& block, const Scalar* w) {
+  using P = PackedPoints<Scalar>;
+  using S = typename P::S;
+  using Lanes = typename P::Lanes;
   block.first.setZero();
   block.second.setZero();
-  for (Index j = 0; j < block.dimension; j += tile) {
-    const Scalar* x = block.x.data() + j * stride;
-    std::array<Scalar, tile> m{};
-    for (Index t = 0; t < std::min(tile, block.dimension - j); ++t) m[static_cast<std::size_t>(t)] = location[j + t];
-    Lanes first[tile]{}, second[tile]{};
-    for (Index i = 0; i < block.rows; i += S::lanes) {
-      const Lanes w = S::load(block.weights.data() + i);
-      for (Index t = 0; t < tile; ++t) {
-        const Lanes y = S::load(x + t * stride + i) - m[static_cast<std::size_t>(t)];
-        const Lanes wy = w * y;
-        first[t] += wy;
-        second[t] += wy * y;
+  for (Index j = 0; j < block.dimension; j += P::tile) {
+    Lanes origin[P::tile], first[P::tile]{}, second[P::tile]{};
+    for (Index t = 0; t < P::tile; ++t) origin[t] = S::held(S::all(block.origin(j + t)));
+    for (Index i = 0; i < block.rows; i += P::strip) {
+      const Scalar* const x = block.at(i) + j * P::strip;
+      for (Index r = 0; r < P::registers; ++r) {
+        const Lanes weight = S::held(S::load(w + i + r * P::lanes));
+        for (Index t = 0; t < P::tile; ++t) {
+          Lanes y = S::held(S::load(x + t * P::strip + r * P::lanes));
+          if constexpr (!about_zero) y -= origin[t];
+          const Lanes wy = weight * y;
+          first[t] += wy;
+          second[t] += wy * y;
+        }
       }
     }
     S::add_sums(&block.first(j), first[0], first[1], first[2], first[3]);
@@ -224,42 +258,56 @@ void moments_diagonal(PackedPoints<Scalar>& block, const Scalar* location) {
   }
 }
 
-/// The same of the `count` chosen observations alone.
+/// block.weighted = w y, y = x - origin, and block.first = sum w y.
 template <class Scalar>
-void moments_diagonal_of_chosen(PackedPoints<Scalar>& block, const Scalar* location, Index count, const double* w) {
-  for (Index j = 0; j < block.dimension; ++j) {
-    const Scalar* x = block.x.data() + j * block.x.rows();
-    double first = 0, second = 0;
-    for (Index c = 0; c < count; ++c) {
-      const Index i = block.chosen[static_cast<std::size_t>(c)];
-      const double y = static_cast<double>(x[i] - location[j]);
-      first += w[i] * y;
-      second += w[i] * y * y;
+void weight_all(PackedPoints<Scalar>& block, const Scalar* w) {
+  using P = PackedPoints<Scalar>;
+  using S = typename P::S;
+  using Lanes = typename P::Lanes;
+  block.first.setZero();
+  for (Index j = 0; j < block.padded; j += P::tile) {
+    Lanes origin[P::tile], first[P::tile]{};
+    for (Index t = 0; t < P::tile; ++t) origin[t] = S::held(S::all(block.origin(j + t)));
+    for (Index i = 0; i < block.rows; i += P::strip) {
+      const Scalar* const x = block.at(i) + j * P::strip;
+      Scalar* const to = block.weighted.data() + i * block.padded + j * P::strip;
+      for (Index r = 0; r < P::registers; ++r) {
+        const Lanes weight = S::held(S::load(w + i + r * P::lanes));
+        for (Index t = 0; t < P::tile; ++t) {
+          const Lanes value = weight * (S::load(x + t * P::strip + r * P::lanes) - origin[t]);
+          S::store(to + t * P::strip + r * P::lanes, value);
+          first[t] += value;
+        }
+      }
     }
-    block.first(j) = first;
-    block.second(j, 0) = second;
+    S::add_sums(&block.first(j), first[0], first[1], first[2], first[3]);
   }
 }
 
-/// second = lower triangle of u' u, u the first `rows` rows of block.rooted, in tiles. Cost n d^2 / 2 multiply-adds.
+/// second = lower triangle of sum_i right_i (left_i - origin)', right = block.weighted, in tiles; `left` laid out like
+/// it, `rows` observations of both. Cost n d^2 / 2 multiply-adds.
 template <class Scalar>
-void square_of_rooted(PackedPoints<Scalar>& block, Index rows) {
+void product(PackedPoints<Scalar>& block, const Scalar* left, const Scalar* origin, Index rows) {
   using P = PackedPoints<Scalar>;
   using S = typename P::S;
-  using Lanes = typename S::Lanes;
-  constexpr Index tile = P::tile, columns = P::strips;  // as many registers as a tile of densities
-  const Index stride = block.rooted.rows(), d = block.dimension;
+  using Lanes = typename P::Lanes;
+  constexpr Index columns = P::registers;  // as many registers as a tile of densities takes
+  const Index d = block.dimension;
   for (Index c = 0; c < d; c += columns) {
-    const Scalar* const left = block.rooted.data() + c * stride;
-    for (Index r = c / tile * tile; r < d; r += tile) {
-      const Scalar* const right = block.rooted.data() + r * stride;
-      Lanes sums[columns][tile]{};
-      for (Index i = 0; i < rows; i += S::lanes) {
-        Lanes b[tile];
-        for (Index t = 0; t < tile; ++t) b[t] = S::held(S::load(right + t * stride + i));
-        for (Index s = 0; s < columns; ++s) {
-          const Lanes a = S::held(S::load(left + s * stride + i));
-          for (Index t = 0; t < tile; ++t) sums[s][t] += b[t] * a;
+    Lanes centre[columns];
+    for (Index s = 0; s < columns; ++s) centre[s] = S::all(origin[c + s]);
+    for (Index r = c / P::tile * P::tile; r < d; r += P::tile) {
+      Lanes sums[columns][P::tile]{};
+      const Scalar* a = left + c * P::strip;
+      const Scalar* b = block.weighted.data() + r * P::strip;
+      for (Index i = 0; i < rows; i += P::strip, a += block.strip_size(), b += block.strip_size()) {
+        for (Index k = 0; k < P::strip; k += P::lanes) {
+          Lanes weighted[P::tile];
+          for (Index t = 0; t < P::tile; ++t) weighted[t] = S::held(S::load(b + t * P::strip + k));
+          for (Index s = 0; s < columns; ++s) {
+            const Lanes y = S::held(S::load(a + s * P::strip + k) - centre[s]);
+            for (Index t = 0; t < P::tile; ++t) sums[s][t] += weighted[t] * y;
+          }
         }
       }
       for (Index s = 0; s < columns; ++s) {
@@ -271,77 +319,79 @@ void square_of_rooted(PackedPoints<Scalar>& block, Index rows) {
   }
 }
 
-/// Moments of the block about `location`: the weight is returned, block.first = sum w y, and block.second = sum w y y'
-/// (lower triangle; its diagonal in one column where `diagonal_only`).
+/// The moments of the `count` chosen observations alone.
+template <class Scalar>
+void moments_of_chosen(PackedPoints<Scalar>& block, const double* w, Index count, bool diagonal_only) {
+  using P = PackedPoints<Scalar>;
+  block.first.setZero();
+  if (diagonal_only) block.second.setZero();
+  const Index rows = P::up(count, P::strip);
+  for (Index c = 0; c < rows; ++c) {
+    const Index i = c < count ? block.chosen[static_cast<std::size_t>(c)] : 0;
+    const Scalar* const x = block.at(i / P::strip * P::strip) + i % P::strip;
+    const double weight = c < count ? w[i] : 0.0, root = std::sqrt(weight);
+    Scalar* to =
+        diagonal_only ? nullptr : block.weighted.data() + c / P::strip * P::strip * block.padded + c % P::strip;
+    for (Index j = 0; j < block.dimension; ++j) {
+      const double y = static_cast<double>(x[j * P::strip] - block.origin(j));
+      block.first(j) += weight * y;
+      if (diagonal_only) block.second(j, 0) += weight * y * y;
+      else to[j * P::strip] = static_cast<Scalar>(root * y);
+    }
+  }
+  if (diagonal_only) return;
+  block.origin.setZero();
+  product(block, block.weighted.data(), block.origin.data(), rows);
+}
+
+/// The weights of whole strips, zero beyond the end: w itself where nothing is beyond it.
+template <class Scalar>
+const Scalar* weights_of_rows(PackedPoints<Scalar>& block, const double* w) {
+  if constexpr (std::is_same_v<Scalar, double>) {
+    if (block.size == block.rows) return w;
+  }
+  for (Index i = 0; i < block.size; ++i) block.weights(i) = static_cast<Scalar>(w[i]);
+  for (Index i = block.size; i < block.rows; ++i) block.weights(i) = 0;
+  return block.weights.data();
+}
+
+/// Moments of the block about block.reference: the weight is returned, block.first = sum w y, and block.second =
+/// sum w y y' (lower triangle; its diagonal in one column where `diagonal_only`).
 ///
 /// Observations whose weight is below 1e-19 of the block's are left out where there are many: they are below the
 /// rounding of every sum. Relative to the component's own weight, not to that of the observation, so that a component
 /// that has nearly died still learns from all it has. Cost n d^2 / 2 multiply-adds.
 template <class Scalar>
-double moments_about(PackedPoints<Scalar>& block, const Scalar* location, const double* w, bool diagonal_only) {
-  using S = Simd<Scalar>;
-  using Lanes = typename S::Lanes;
+double moments_about_reference(PackedPoints<Scalar>& block, const double* w, bool diagonal_only) {
+  const Index d = block.dimension;
+  for (Index j = 0; j < d; ++j) block.origin(j) = static_cast<Scalar>(block.reference(j));
+  const Scalar* weights = weights_of_rows(block, w);
+  if (!diagonal_only) {
+    switch (d) {
+      case 1: return moments_small<1>(block, weights);
+      case 2: return moments_small<2>(block, weights);
+      case 3: return moments_small<3>(block, weights);
+      case 4: return moments_small<4>(block, weights);
+      default: break;
+    }
+  }
   const double weight = simd_sum(w, block.size);
   if (!(weight > 0)) return weight;
-  const Index d = block.dimension, stride = block.x.rows();
-
-  Index count = block.size;
-  if (diagonal_only || d > 4) {
-    const double least = 1e-19 * weight;
-    count = 0;
-    for (Index i = 0; i < block.size; ++i) count += w[i] > least ? 1 : 0;
-    if (count > block.size / (diagonal_only ? 8 : 2)) {
-      count = block.size;
-    } else {
-      Index c = 0;
-      for (Index i = 0; i < block.size; ++i) {
-        if (w[i] > least) block.chosen[static_cast<std::size_t>(c++)] = i;
-      }
+  const double least = 1e-19 * weight;
+  if (simd_count_above(w, block.size, least) <= block.size / (diagonal_only ? 8 : 2)) {
+    Index count = 0;
+    for (Index i = 0; i < block.size; ++i) {
+      if (w[i] > least) block.chosen[static_cast<std::size_t>(count++)] = i;
     }
+    moments_of_chosen(block, w, count, diagonal_only);
+  } else if (diagonal_only) {
+    // The subtraction costs a third of the time.
+    if ((block.origin.array() == Scalar(0)).all()) moments_diagonal<true>(block, weights);
+    else moments_diagonal<false>(block, weights);
+  } else {
+    weight_all(block, weights);
+    product(block, block.x.data(), block.origin.data(), block.rows);
   }
-  const bool all = count == block.size;
-  if (diagonal_only && !all) {
-    moments_diagonal_of_chosen(block, location, count, w);
-    return weight;
-  }
-  const Index rows = all ? block.rows : (count + S::lanes - 1) / S::lanes * S::lanes;
-  Scalar* const weights = block.weights.data();
-  for (Index c = 0; c < count; ++c) {
-    weights[c] = static_cast<Scalar>(w[all ? c : block.chosen[static_cast<std::size_t>(c)]]);
-  }
-  for (Index c = count; c < rows; ++c) weights[c] = 0;
-  if (diagonal_only) {
-    moments_diagonal(block, location);
-    return weight;
-  }
-  switch (d) {
-    case 1: moments_small<1>(block, location); return weight;
-    case 2: moments_small<2>(block, location); return weight;
-    case 3: moments_small<3>(block, location); return weight;
-    case 4: moments_small<4>(block, location); return weight;
-    default: break;
-  }
-  Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>> roots(weights, rows);
-  roots = roots.sqrt();
-  for (Index j = 0; j < d; ++j) {
-    const Scalar* const x = block.x.data() + j * stride;
-    Scalar* const u = block.rooted.data() + j * stride;
-    const Scalar m = location[j];
-    if (!all) {
-      for (Index c = 0; c < count; ++c) u[c] = x[block.chosen[static_cast<std::size_t>(c)]] - m;
-      for (Index c = count; c < rows; ++c) u[c] = 0;
-    }
-    const Scalar* const from = all ? x : u;
-    Lanes sum{};
-    for (Index i = 0; i < rows; i += S::lanes) {
-      const Lanes root = S::load(weights + i);
-      const Lanes value = (all ? S::load(from + i) - m : S::load(from + i)) * root;
-      S::store(u + i, value);
-      sum += root * value;
-    }
-    block.first(j) = S::sum(sum);
-  }
-  square_of_rooted(block, rows);
   return weight;
 }
 

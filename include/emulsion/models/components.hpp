@@ -6,6 +6,7 @@
 
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/error.hpp"
+#include "emulsion/core/fold.hpp"
 #include "emulsion/core/report.hpp"
 #include "emulsion/covariance/regularity.hpp"
 
@@ -81,6 +82,10 @@ class Components {
   using Scratch = decltype(scratch_for(std::declval<const C&>(), Index{}));
   Scratch scratch(Index most) const { return scratch_for(all_.front(), most); }
 
+  Index preferred_block() const {
+    if constexpr (requires(const C& c) { c.preferred_block(Index{}); }) return all_.front().preferred_block(size());
+    else return default_block;
+  }
   void score(const Data& block, Scratch& scratch, Scores scores) const {
     if constexpr (PackedComponent<C>) all_.front().read(block, scratch);
     for (Index k = 0; k < size(); ++k) (*this)[k].log_density(as_read(block, scratch), scores.col(k));

@@ -100,10 +100,13 @@ class Mixture {
     return {0, 0, std::apply([](const auto&... t) { return std::make_tuple(t.statistics()...); }, terms_)};
   }
   Scratch scratch(Index most) const {
-    return {Eigen::MatrixXd(most, size()),
+    // Columns an odd number of cache lines apart: a power of two would put them all into few places of the cache.
+    return {Eigen::MatrixXd((most + 7) / 16 * 16 + 8, size()),
             std::apply([&](const auto&... t) { return std::make_tuple(t.scratch(most)...); }, terms_)};
   }
 
+  /// How many observations the model likes to see at once.
+  Index preferred_block() const { return bank().preferred_block(); }
   template <class EStep>
   void accumulate(const Data& block, const EStep& e_step, Scratch& scratch, Statistics& s) const {
     Scores r(scratch.scores.topRows(block.size()));
