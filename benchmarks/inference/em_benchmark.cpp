@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/cases.hpp"
 #include "../core/memory.hpp"
 #include "emulsion/data/csv.hpp"
 #include "emulsion/distributions/categorical.hpp"
@@ -25,6 +26,8 @@ namespace {
 
 using emulsion::Covariance;
 using emulsion::Index;
+using emulsion::benchmarks::Case;
+using emulsion::benchmarks::uniform_data;
 using Clock = std::chrono::steady_clock;
 
 // --- one iteration ----------------------------------------------------------------------------------------------------
@@ -96,47 +99,18 @@ void measure_iteration(benchmark::State& state, const MakeStart& start, const D&
 
 // --- Gaussian mixtures ------------------------------------------------------------------------------------------------
 
-struct Case {
-  std::string name;
-  Covariance covariance;
-  Index n, d, components;
-};
-
-/// Uniform on the unit cube, d x n. The last one asked for is kept.
-template <class Scalar>
-const Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>& uniform_data(Index d, Index n) {
-  static Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic> x;
-  if (x.rows() == d && x.cols() == n) return x;
-  x.resize(0, 0);
-  x.resize(d, n);
-  emulsion::Rng rng(1);
-  for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<Scalar>(rng.uniform());
-  return x;
-}
-
-/// Means at observations drawn at random, weights 1 / K, identity covariances.
-template <class Scalar, int Dim>
-emulsion::BasicGaussianMixture<Scalar, Dim> random_start(const Case& one, const emulsion::Points<Scalar, Dim>& x) {
-  emulsion::Rng rng(2);
-  std::vector<emulsion::BasicGaussian<Scalar, Dim>> components;
-  const Eigen::MatrixXd identity = Eigen::MatrixXd::Identity(one.d, one.d);
-  Eigen::VectorXd mean(one.d);
-  for (Index k = 0; k < one.components; ++k) {
-    const auto at = static_cast<Index>(rng.below(static_cast<std::uint64_t>(x.size())));
-    for (Index j = 0; j < one.d; ++j) mean(j) = static_cast<double>(x(j, at));
-    components.emplace_back(mean, identity, one.covariance);
-  }
-  const Eigen::VectorXd weights = Eigen::VectorXd::Constant(one.components, 1 / static_cast<double>(one.components));
-  return {weights, std::move(components)};
-}
-
 template <class Scalar, int Dim>
 void measure_gaussian(benchmark::State& state, const Case& one, const emulsion::Points<Scalar, Dim>& x, int threads) {
   const bool full = !emulsion::is_diagonal(one.covariance);
   const Index iterations =
       iterations_for(static_cast<double>(one.n), static_cast<double>(one.components), static_cast<double>(one.d), full);
   measure_iteration(
-      state, [&] { return random_start(one, x); }, x, threads, iterations);
+      state,
+      [&] {
+        emulsion::Rng rng(2);
+        return emulsion::benchmarks::start_at(x, one.covariance, one.components, rng);
+      },
+      x, threads, iterations);
 }
 
 template <class Scalar = double, int Dim = Eigen::Dynamic>
@@ -167,6 +141,24 @@ void strided(benchmark::State& state, const Case& one) {
 void with_weights(benchmark::State& state, const Case& one) {
   const Eigen::VectorXd w = Eigen::VectorXd::Constant(one.n, 0.5);
   measure_gaussian(state, one, emulsion::weighted(uniform_data<double>(one.d, one.n), w), 1);
+}
+
+// --- clusters far apart -----------------------------------------------------------------------------------------------
+
+/// Draws around 64 means, `distance` standard deviations apart in each of 32 dimensions, from a start at the means.
+void clusters(benchmark::State& state, double distance) {
+  constexpr Index d = 32, count = 64, n = 50'000;
+  emulsion::Rng rng(7);
+  std::vector<emulsion::Gaussian> components;
+  Eigen::VectorXd mean(d);
+  for (Index k = 0; k < count; ++k) {
+    for (Index j = 0; j < d; ++j) mean(j) = distance * rng.normal();
+    components.emplace_back(mean, Eigen::MatrixXd::Identity(d, d));
+  }
+  const emulsion::GaussianMixture truth(Eigen::VectorXd::Constant(count, 1.0 / count), std::move(components));
+  const Eigen::MatrixXd x = truth.sample(n, rng);
+  measure_iteration(
+      state, [&] { return truth; }, emulsion::columns(x), 1, 6);
 }
 
 // --- other families: draws of one random mixture, from the components of another --------------------------------------
@@ -242,12 +234,7 @@ const bool registered = [] {
     }
   };
   // The cases of the comparison with other packages.
-  for (const Case& one :
-       {Case{"f2", Covariance::full, 1'000'000, 2, 8}, Case{"f16", Covariance::full, 200'000, 16, 16},
-        Case{"f64", Covariance::full, 100'000, 64, 16}, Case{"f256", Covariance::full, 20'000, 256, 10},
-        Case{"d16", Covariance::diagonal, 1'000'000, 16, 32}, Case{"d128", Covariance::diagonal, 200'000, 128, 64}}) {
-    gaussians("em/case/" + one.name, one, {1, 2});
-  }
+  for (const Case& one : emulsion::benchmarks::comparison_cases()) { gaussians("em/case/" + one.name, one, {1, 2}); }
   // One thing varied at a time.
   const Case middle{"", Covariance::full, 50'000, 8, 8};
   for (const Index n : {100, 1'000, 10'000, 100'000, 1'000'000}) {
@@ -297,6 +284,9 @@ const bool registered = [] {
   once("em/layout:rows_column_major", [=](benchmark::State& state) { rows_column_major(state, middle); });
   once("em/layout:strided", [=](benchmark::State& state) { strided(state, middle); });
   once("em/layout:weighted", [=](benchmark::State& state) { with_weights(state, middle); });
+  // Where each observation belongs to one component, the others cost no M-step.
+  once("em/clusters/overlapping", [](benchmark::State& state) { clusters(state, 0.2); });
+  once("em/clusters/separated", [](benchmark::State& state) { clusters(state, 10); });
   // Other families.
   for (const int threads : {1, 2}) {
     const std::string size = "/n:50000/d:8/K:8/threads:" + std::to_string(threads);

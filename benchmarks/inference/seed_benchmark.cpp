@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/cases.hpp"
 #include "../core/memory.hpp"
 #include "emulsion/gaussian_mixture.hpp"
 
@@ -23,24 +24,9 @@ namespace {
 using emulsion::Covariance;
 using emulsion::Index;
 using emulsion::Start;
+using emulsion::benchmarks::Case;
+using emulsion::benchmarks::uniform_data;
 using Clock = std::chrono::steady_clock;
-
-struct Case {
-  const char* name;
-  Covariance covariance;
-  Index n, d, components;
-};
-
-/// Uniform on the unit cube, d x n. The last one asked for is kept.
-const Eigen::MatrixXd& uniform_data(Index d, Index n) {
-  static Eigen::MatrixXd x;
-  if (x.rows() == d && x.cols() == n) return x;
-  x.resize(0, 0);
-  x.resize(d, n);
-  emulsion::Rng rng(1);
-  for (Index i = 0; i < x.size(); ++i) x.data()[i] = rng.uniform();
-  return x;
-}
 
 /// The fastest of three EM iterations from the model.
 double seconds_per_iteration(emulsion::GaussianMixture start, const Eigen::MatrixXd& x, int threads) {
@@ -60,7 +46,7 @@ double seconds_per_iteration(emulsion::GaussianMixture start, const Eigen::Matri
 }
 
 void measure_seed(benchmark::State& state, const Case& one, const emulsion::SeedOptions& options) {
-  const Eigen::MatrixXd& x = uniform_data(one.d, one.n);
+  const Eigen::MatrixXd& x = uniform_data<double>(one.d, one.n);
   const emulsion::Gaussian prototype(one.d, one.covariance);
   double total = 0, passes = 0, peak = 0;
   std::uint64_t stream = 0;
@@ -89,12 +75,9 @@ const bool registered = [] {
         ->UseManualTime()
         ->Unit(benchmark::kMillisecond);
   };
-  for (const Case& one :
-       {Case{"f2", Covariance::full, 1'000'000, 2, 8}, Case{"f16", Covariance::full, 200'000, 16, 16},
-        Case{"f64", Covariance::full, 100'000, 64, 16}, Case{"f256", Covariance::full, 20'000, 256, 10},
-        Case{"d16", Covariance::diagonal, 1'000'000, 16, 32}, Case{"d128", Covariance::diagonal, 200'000, 128, 64}}) {
+  for (const Case& one : emulsion::benchmarks::comparison_cases()) {
     for (const int threads : {1, 2}) {
-      add("seed/case/" + std::string(one.name) + "/threads:" + std::to_string(threads), one, {.threads = threads});
+      add("seed/case/" + one.name + "/threads:" + std::to_string(threads), one, {.threads = threads});
     }
   }
   const Case middle{"", Covariance::full, 50'000, 8, 8};

@@ -61,7 +61,26 @@ const auto log_likelihood = [](const GaussianMixture& model, const auto& x) { re
 const auto responsibilities = [](const GaussianMixture& model, const auto& x) { return model.responsibilities(x); };
 const auto classify = [](const GaussianMixture& model, const auto& x) { return model.classify(x); };
 
+/// One point after another, as a robot's loop has them.
+template <class Predict>
+void measure_points(benchmark::State& state, const Predict& predict) {
+  const GaussianMixture model = random_mixture(state.range(0), state.range(1), Covariance::full);
+  emulsion::Rng rng(2);
+  const Eigen::MatrixXd x = model.sample(1024, rng);
+  Index i = 0;
+  for (auto _ : state) benchmark::DoNotOptimize(predict(model, x.col(i++ % 1024)));
+}
+
 const bool registered = [] {
+  const auto at = [](const std::string& name, const auto& predict) {
+    benchmark::RegisterBenchmark(("predict/" + name).c_str(),
+                                 [=](benchmark::State& state) { measure_points(state, predict); })
+        ->ArgNames({"d", "K"})
+        ->Args({3, 8})
+        ->Args({16, 16});
+  };
+  at("log_density_at", [](const GaussianMixture& model, const auto& x) { return model.log_density_at(x); });
+  at("classify_at", [](const GaussianMixture& model, const auto& x) { return model.classify_at(x); });
   const auto add = [](const std::string& name, const auto& predict) {
     for (const Covariance covariance : {Covariance::full, Covariance::diagonal}) {
       auto* made = benchmark::RegisterBenchmark(

@@ -1,6 +1,7 @@
 #include "emulsion/distributions/gaussian.hpp"
 
 #include "catch.hpp"
+#include "emulsion/gaussian_mixture.hpp"
 #include "emulsion/models/mixture.hpp"
 
 using namespace emulsion;
@@ -69,7 +70,15 @@ double worst_error(const VectorXd& weights, const std::vector<VectorXd>& means, 
     if (i % 5 == 0) x.col(i) = 0.5 * (means[k] + means.back());
   }
   const VectorXd found = model.log_density(x);
+  const Labels labels = model.classify(x);
   double worst = 0;
+  Index unlike = 0;
+  for (Index i = 0; i < n; ++i) {
+    const double at = model.log_density_at(x.col(i));
+    worst = std::max(worst, std::abs(at - found(i)) / std::max(1.0, std::abs(at)));
+    unlike += model.classify_at(x.col(i)) == labels(i) ? 0 : 1;
+  }
+  CHECK(unlike == 0);
   for (Index i = 0; i < n; ++i) {
     const double exact = naive(weights, means, factors, x.col(i));
     worst = std::max(worst, std::abs(found(i) - exact) / std::max(1.0, std::abs(exact)));
@@ -182,6 +191,80 @@ TEST_CASE("float data: the density of the rounded values, in double") {
   const Eigen::MatrixXf x = Mixtures(VectorXd::Ones(1), {g}).sample(100, rng).cast<float>();
   const MatrixXd same = x.cast<double>();
   CHECK((model.log_density(x) - Mixtures(VectorXd::Ones(1), {g}).log_density(same)).cwiseAbs().maxCoeff() < 1e-12);
+}
+
+TEST_CASE("float data: a fit is that of the same values in double, though most of it runs in float") {
+  Rng rng(5);
+  for (const Covariance structure : structures) {
+    for (const Index d : {4, 9}) {  // as many as a fit in float needs to pay
+      for (const double offset : {0.0, 1e4}) {
+        CAPTURE(to_string(structure), d, offset);
+        Eigen::MatrixXf x(d, is_diagonal(structure) ? 150'000 : 80'000);
+        for (Index i = 0; i < x.cols(); ++i) {
+          const double away = i % 3 == 0 ? 4 : 0;
+          for (Index j = 0; j < d; ++j) x(j, i) = static_cast<float>(offset + away + rng.normal());
+        }
+        const MatrixXd same = x.cast<double>();
+        const Index n = x.cols();
+        MatrixXd shares = MatrixXd::Zero(n, 2);
+        for (Index i = 0; i < n; ++i) shares(i, i % 3 == 0 ? 0 : 1) = 1;
+        BasicGaussianMixture<float> fast = seed(BasicGaussian<float>(d, structure), 2, x, rng,
+                                                {.start = Start::responsibilities, .responsibilities = shares});
+        Mixtures exact =
+            seed(Gaussian(d, structure), 2, same, rng, {.start = Start::responsibilities, .responsibilities = shares});
+        const auto a = em(fast, x);
+        const auto b = em(exact, same);
+        CHECK(a.report.status == Status::converged);
+        CHECK(std::abs(a.report.objective - b.report.objective) <= 1e-8 * static_cast<double>(n));
+        CHECK(a.report.objective == Approx(a.model.log_likelihood(x)).epsilon(1e-12));
+        CHECK(a.report.trace.back() == a.report.objective);
+        for (std::size_t i = 1; i < a.report.trace.size(); ++i) {
+          CHECK(a.report.trace[i] >= a.report.trace[i - 1] - 1e-11 * std::abs(a.report.trace[i]));
+        }
+        CHECK(BasicGaussianMixture<float>(fast).hasten(x));
+        // Stopped on the way, the objective is exact all the same.
+        const auto early = em(fast, x, {.max_iterations = 2});
+        CHECK(early.report.objective == Approx(early.model.log_likelihood(x)).epsilon(1e-12));
+      }
+    }
+  }
+}
+
+TEST_CASE("observations whose weight vanishes against the component's own are left out, and nothing else is") {
+  Rng rng(6);
+  for (const Covariance structure : {Covariance::full, Covariance::diagonal}) {
+    for (const Index d : {1, 3, 5, 9}) {
+      for (const double scale : {1.0, 1e-30}) {  // of a component that has nearly died
+        CAPTURE(to_string(structure), d, scale);
+        const Index n = 300;
+        const MatrixXd x = normal_matrix(d, n, rng);
+        VectorXd w = VectorXd::Constant(n, 1e-25 * scale);
+        std::vector<Index> matter;
+        for (Index i = 3; i < n; i += 19) {
+          w(i) = scale * rng.uniform();
+          matter.push_back(i);
+        }
+        const Gaussian g(d, structure);
+        const auto learnt = [&](const MatrixXd& points, const VectorXd& weights) {
+          auto block = g.packed(points.cols());
+          g.read(points, block);
+          auto s = g.statistics();
+          g.accumulate(block, weights, s);
+          return s;
+        };
+        const auto found = learnt(x, w), wanted = learnt(x(Eigen::all, matter), w(matter));
+        CHECK(found.weight == Approx(wanted.weight).epsilon(1e-14));
+        CHECK((found.mean - wanted.mean).norm() <= 1e-13);
+        CHECK((found.scatter - wanted.scatter).norm() <= 1e-13 * wanted.scatter.norm());
+        // What is small but not that small counts.
+        for (Index i = 0; i < n; ++i) w(i) = std::max(w(i), 1e-6 * scale);
+        const double weight = learnt(x, w).weight;
+        CHECK(weight == Approx(w.sum()).epsilon(1e-14));
+        const auto all = learnt(x, w), part = learnt(x(Eigen::all, matter), w(matter));
+        CHECK((all.scatter - part.scatter).norm() > 1e-8 * all.scatter.norm());
+      }
+    }
+  }
 }
 
 TEST_CASE("misuse of a Gaussian is one sentence") {

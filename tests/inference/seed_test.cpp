@@ -102,7 +102,7 @@ TEST_CASE("a sample leaves out weight zero, is drawn without replacement and sta
   CHECK(std::adjacent_find(chosen.begin(), chosen.end()) == chosen.end());
   CHECK(draw_indices(data, 10'000, rng).size() == 600);
 
-  const Sample sample = standardised_sample(data, *frame_of(data, false), 10'000, rng);
+  const Sample sample = standardised(data.gather(draw_indices(data, 10'000, rng)), *frame_of(data, false));
   CHECK(sample.y.cols() == 600);
   CHECK(sample.y.cwiseAbs().maxCoeff() < 10);
   const MatrixXd y = sphering(sample) * sample.y;

@@ -33,7 +33,7 @@ defect 'transposed factor in the density' 'gaussian' 'z[t] += panel[4 * j + t] *
 defect 'observations left out that matter' 'gaussian' 'const double least = 1e-19 * weight;' 'const double least = 1e-3 * weight;'
 defect 'wide moments without weights' 'gaussian' 'const Lanes value = weight * (S::load' 'const Lanes value = (S::load'
 defect 'transposed factor in wide densities' 'gaussian' 'z[r][t] += factor * y[r];' 'z[r][t] += factor * y[t % P::registers];'
-defect 'transposition forgets a stage' 'gaussian' 'transpose_by<2 * h>(v);' ''
+defect 'transposition of the wrong lanes' 'gaussian' '(I & h) != 0 ? lanes + I - h : I' '(I & h) != 0 ? lanes + I : I'
 defect 'factor misplaced in its panels' 'gaussian' \
   'return 2 * tile * q * (q + 1) + tile * j + i % tile;' 'return 2 * tile * q * (q + 1) + tile * j + (tile - 1 - i % tile);'
 defect 'transposed factor in sampling' 'gaussian' 'y[i] -= (*this)(i, j) * y[j];' 'y[i] += (*this)(i, j) * y[j];'
@@ -42,7 +42,7 @@ defect 'floor adds to the variance' 'gaussian' '1 / std::sqrt(std::max(variance,
 defect 'floor adds to the eigenvalues' 'gaussian' \
   'const double root = std::sqrt(std::max(a(j, j), floor));' 'const double root = std::sqrt(std::max(a(j, j), floor) + floor);'
 defect 'frame change forgets the centre' 'gaussian' \
-  '(location_ + frame_->centre).cwiseProduct(ratio) - frame->centre' 'location_.cwiseProduct(ratio)'
+  '(location_(j) + frame_->centre(j)) * ratio(j) - frame->centre(j)' 'location_(j) * ratio(j)'
 defect 'chart without the logarithm' 'gaussian' 'at(j, j) = std::exp(v(start));' 'at(j, j) = 1 + v(start);'
 
 # Counts and categories
@@ -75,8 +75,7 @@ defect 'responsibilities without weights' 'model' \
 defect 'log normaliser without weights' 'model' 'total += w == 0 ? Lanes{} : w * normaliser;' 'total += w == 0 ? Lanes{} : normaliser;'
 defect 'log-sum-exp without the maximum' 'mixture' 'largest[t] = largest[t] == nothing ? Lanes{} : largest[t];' \
   'largest[t] = Lanes{};'
-defect 'the last strip counts lanes beyond the end' 'model' \
-  'count == lanes ? S::all(1) : S::load(ones, count, 0); } else {' 'S::all(1); } else {'
+defect 'the last rows without weights' 'model' 's[k * stride] / sum * w;' 's[k * stride] / sum;'
 defect 'objective with slack' 'model' 'slack = 1e5 *' 'slack = 1e10 *'
 defect 'converged without the distance' 'model' 'return confirming_ && (plain_ >= 8 || convergence_.fixed_point()) && convergence_.settled();' \
   'return report_.iterations > 4;'

@@ -331,10 +331,7 @@ TEST_CASE("row 30: options out of range") {
   for (const double width : {-1.0, not_a_number, infinity}) {
     CHECK_THAT(seed_message(2, {.width = width}), ContainsSubstring("width"));
   }
-  for (const Index sample : {0, -1}) {
-    CHECK_THAT(seed_message(2, {.sample = sample}),
-               ContainsSubstring("sample") && ContainsSubstring("got " + std::to_string(sample)));
-  }
+  CHECK_THAT(seed_message(2, {.sample = -1}), ContainsSubstring("sample") && ContainsSubstring("got -1"));
 }
 
 TEST_CASE("an error comes before any work and changes nothing") {

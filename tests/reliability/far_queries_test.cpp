@@ -66,7 +66,13 @@ Index check_queries(const M& model, const MatrixXd& q) {
   const MatrixXd r = model.responsibilities(x);
   const VectorXd density = model.log_density(x);
   const Labels labels = model.classify(x);
-  Index decided = 0, wrong = 0;
+  Index decided = 0, wrong = 0, unlike = 0;
+  for (Index i = 0; i < x.cols(); ++i) {  // one point at a time says the same
+    unlike += model.classify_at(x.col(i)) == labels(i) ? 0 : 1;
+    const double at = model.log_density_at(x.col(i));
+    unlike += at == density(i) || std::abs(at - density(i)) <= 1e-12 * std::abs(density(i)) ? 0 : 1;
+  }
+  CHECK(unlike == 0);
   std::ostringstream first_wrong;
   for (Index i = 0; i < q.cols(); ++i) {
     INFO("query " << q(0, i) << ", " << q(1, i));

@@ -113,6 +113,14 @@ concept Componentwise = requires(const M& m, M& next, Index k) {
   next.renew(k, m);
 };
 
+/// A model with cheaper arithmetic for the way to the optimum (float data in float): hasten() is true where it has, and
+/// the data are so many that it pays; refine() goes back to the exact one.
+template <class M, class Data>
+concept Hastened = requires(M& m, const Data& data) {
+  { m.hasten(data) } -> std::same_as<bool>;
+  m.refine();
+};
+
 /// Unconstrained parameters (log ratios, means, log-Cholesky): for acceleration and for distances below the
 /// rounding of the objective. unpack() returns false where the parameters are not admissible.
 template <class M>

@@ -30,7 +30,7 @@ class Fold {
  public:
   using Statistics = typename M::Statistics;
 
-  Fold(const M& model, const D& data, Workers& workers, Index block = 0)
+  [[gnu::cold]] Fold(const M& model, const D& data, Workers& workers, Index block = 0)
       : data_(data), block_(std::min(block > 0 ? block : preferred_block(model), std::max<Index>(1, data.size()))),
         chunk_(block_ * std::max<Index>(1, data.size() / (block_ * most_chunks))), workers_(workers),
         total_(model.statistics()), partial_(static_cast<std::size_t>(workers_.size()), total_),

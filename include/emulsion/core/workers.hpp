@@ -12,7 +12,7 @@ namespace emulsion {
 /// allocates nothing. The caller is worker 0.
 class Workers {
  public:
-  explicit Workers(int threads) {
+  [[gnu::cold]] explicit Workers(int threads) {
     try {
       for (int t = 1; t < threads; ++t) {
         threads_.emplace_back([this, t](const std::stop_token& stop) { wait_for_work(stop, t); });
@@ -44,7 +44,7 @@ class Workers {
   }
 
  private:
-  void dismiss() {
+  [[gnu::cold]] void dismiss() {
     for (auto& thread : threads_) thread.request_stop();
     pass_.fetch_add(1);
     pass_.notify_all();
@@ -59,7 +59,7 @@ class Workers {
     }
   }
 
-  void wait_for_work(const std::stop_token& stop, int t) {
+  [[gnu::cold]] void wait_for_work(const std::stop_token& stop, int t) {
     for (unsigned seen = 0;;) {
       pass_.wait(seen);
       ++seen;

@@ -32,7 +32,7 @@ inline FitKind kind_of(const Regularity& found, double least, Index dimension, I
 
 /// Whether two components are one but for rounding: means within 1e-5 deviations, and as good as one determinant.
 template <class G>
-bool coincide(const G& a, const G& b) {
+[[gnu::cold]] bool coincide(const G& a, const G& b) {
   const Index d = a.dimension();
   const Eigen::VectorXd shift = a.location() - b.location();
   Eigen::VectorXd z(d);
@@ -51,7 +51,7 @@ bool coincide(const G& a, const G& b) {
 ///
 /// Cost O(K d^3); where an eigenvalue may be below `least`, an eigendecomposition.
 template <class G>
-Regularity regularity_of(const std::vector<G>& all, const Eigen::VectorXd& weights, double least) {
+[[gnu::cold]] Regularity regularity_of(const std::vector<G>& all, const Eigen::VectorXd& weights, double least) {
   const Index d = all.front().dimension();
   const bool diagonal = all.front().precision_factor().diagonal();
   Eigen::MatrixXd pooled = Eigen::MatrixXd::Zero(d, diagonal ? 1 : d);

@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -58,23 +59,11 @@ struct Location {
   double median = 0, spread = 0, largest = 0;  ///< largest: max |x - median|
 };
 
-/// From the observations with positive weight, at most `most` of them, evenly taken. Cost O(n).
-template <class D>
-[[gnu::cold]] Location robust_location(const D& x, Index dimension, std::vector<double>& values, Index most = 20'000) {
-  values.clear();
-  const Index step = stride_for(x.size(), most);
-  double low = std::numeric_limits<double>::infinity(), high = -low;
-  for (Index i = 0; i < x.size(); ++i) {
-    if (x.weight(i) == 0) continue;
-    const auto value = static_cast<double>(x(dimension, i));
-    low = std::min(low, value);
-    high = std::max(high, value);
-    if (i % step == 0) values.push_back(value);
-  }
-  if (values.empty()) values.push_back(low);
+/// From some of the values (reordered) and the range of all.
+[[gnu::cold]] inline Location robust_location(double* values, Index count, double low, double high) {
   const auto quantile = [&](double p) {
-    const auto at = values.begin() + static_cast<std::ptrdiff_t>(p * static_cast<double>(values.size() - 1));
-    std::nth_element(values.begin(), at, values.end());
+    double* const at = values + static_cast<std::ptrdiff_t>(p * static_cast<double>(count - 1));
+    std::nth_element(values, at, values + count);
     return *at;
   };
   Location result;
@@ -84,25 +73,57 @@ template <class D>
   result.spread = quartiles / 0.6745;
   if (!(result.spread > 0)) {  // most values are equal: the mean deviation, which any other value makes positive
     double sum = 0;
-    for (const double value : values)
-      sum += std::abs(value / 2 - result.median / 2) / static_cast<double>(values.size());
+    for (Index i = 0; i < count; ++i) sum += std::abs(values[i] / 2 - result.median / 2) / static_cast<double>(count);
     result.spread = 2 * sum;
   }
   if (!(result.spread > 0)) result.spread = std::min(result.largest, std::numeric_limits<double>::max());
   return result;
 }
 
-/// The frame of data. `isotropic`: one scale and spread for all dimensions, for families that know no other.
+/// Of every dimension, from the observations with positive weight: medians and spreads from at most `most` of them,
+/// evenly taken. Cost O(n d), one pass over the data.
 template <class D>
-[[gnu::cold]] std::shared_ptr<const Frame> frame_of(const D& x, bool isotropic) {
+[[gnu::cold]] std::vector<Location> robust_locations(const D& x, Index most = 20'000) {
   const Index d = x.dimension();
-  std::vector<double> values;
-  std::vector<Location> found;
+  const Index step = stride_for(x.size(), std::min(most, std::max<Index>(1000, 1'000'000 / std::max<Index>(1, d))));
+  Eigen::MatrixXd taken((x.size() + step - 1) / step, d);
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  Eigen::VectorXd low(d), high(d);
+  for (Index j = 0; j < d; ++j) low(j) = infinity, high(j) = -infinity;
+  const auto widen = [&](Index j, double value) {
+    low(j) = value < low(j) ? value : low(j);
+    high(j) = value > high(j) ? value : high(j);
+  };
+  Index count = 0;
+  const Index inner = x.inner_stride();
+  for (Index i = 0; i < x.size(); ++i) {
+    if (x.weight(i) == 0) continue;
+    const auto* const from = x.data() + i * x.outer_stride();
+    if (inner == 1) {
+      for (Index j = 0; j < d; ++j) widen(j, static_cast<double>(from[j]));
+    } else {
+      for (Index j = 0; j < d; ++j) widen(j, static_cast<double>(from[j * inner]));
+    }
+    if (i % step != 0) continue;
+    for (Index j = 0; j < d; ++j) taken(count, j) = static_cast<double>(from[j * inner]);
+    ++count;
+  }
+  if (count == 0) {
+    for (Index j = 0; j < d; ++j) taken(0, j) = low(j);
+    count = 1;
+  }
+  std::vector<Location> all;
+  for (Index j = 0; j < d; ++j) { all.push_back(robust_location(&taken(0, j), count, low(j), high(j))); }
+  return all;
+}
+
+/// The frame of data with those locations.
+[[gnu::cold]] inline std::shared_ptr<const Frame> frame_of(const std::vector<Location>& found, bool isotropic) {
+  const auto d = static_cast<Index>(found.size());
   Location widest;
-  for (Index j = 0; j < d; ++j) {
-    found.push_back(robust_location(x, j, values));
-    widest.spread = std::max(widest.spread, found.back().spread);
-    widest.largest = std::max(widest.largest, found.back().largest);
+  for (const Location& one : found) {
+    widest.spread = std::max(widest.spread, one.spread);
+    widest.largest = std::max(widest.largest, one.largest);
   }
   Frame frame = Frame::identity(d);
   for (Index j = 0; j < d; ++j) {
@@ -126,6 +147,12 @@ template <class D>
     }
   }
   return std::make_shared<const Frame>(std::move(frame));
+}
+
+/// The frame of data. `isotropic`: one scale and spread for all dimensions, for families that know no other.
+template <class D>
+[[gnu::cold]] std::shared_ptr<const Frame> frame_of(const D& x, bool isotropic) {
+  return frame_of(robust_locations(x), isotropic);
 }
 
 }  // namespace emulsion

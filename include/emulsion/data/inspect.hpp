@@ -4,10 +4,12 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "emulsion/core/linear_algebra.hpp"
 #include "emulsion/core/report.hpp"
+#include "emulsion/core/simd.hpp"
 #include "emulsion/data/frame.hpp"
 
 namespace emulsion {
@@ -15,6 +17,12 @@ namespace emulsion {
 /// Throws InvalidArgument with the place of the first value that is NaN or infinite. Cost O(n d).
 template <class D>
 void require_finite(const D& x) {
+  if constexpr (std::is_same_v<typename D::Scalar, double>) {
+    if (x.inner_stride() == 1 && x.outer_stride() == x.dimension() &&
+        simd_all_finite(x.data(), x.size() * x.dimension())) {
+      return;
+    }
+  }
   for (Index i = 0; i < x.size(); ++i) {
     for (Index j = 0; j < x.dimension(); ++j) {
       if (std::isfinite(x(j, i))) continue;
@@ -69,8 +77,34 @@ template <class D>
   return looked_at == 0 ? 0.0 : static_cast<double>(repeats) / static_cast<double>(looked_at);
 }
 
+/// Observations so far away that they carry nearly all the variance of a dimension.
+template <class D>
+[[gnu::cold]] void note_outliers(const D& x, const Frame& frame, const std::vector<Index>& varies, Index used,
+                                 EventLog& log) {
+  const Index d = x.dimension();
+  Eigen::VectorXd square = Eigen::VectorXd::Zero(d), largest = square;
+  std::vector<Index> at(static_cast<std::size_t>(d), 0);
+  for (Index i = 0; i < x.size(); ++i) {
+    if (x.weight(i) == 0) continue;
+    for (Index j = 0; j < d; ++j) {
+      const double y = std::abs(static_cast<double>(x(j, i)) * frame.scale(j) - frame.centre(j));
+      square(j) += y * y;
+      if (y > largest(j)) largest(j) = y, at[static_cast<std::size_t>(j)] = i;
+    }
+  }
+  for (Index j = 0; j < d; ++j) {
+    const Index place = at[static_cast<std::size_t>(j)];
+    const bool alone = largest(j) * largest(j) > 0.99 * square(j) && largest(j) > 1e4 * frame.spread(j);
+    if (varies[static_cast<std::size_t>(j)] == 0 || !alone || used <= 2) continue;
+    log.add({EventKind::outlier, 0, -1, j, static_cast<double>(place),
+             sentence({"observation ", place, " is ", largest(j) / frame.spread(j), " spreads away in dimension ", j,
+                       " and carries nearly all its variance: a noise component or Student-t components suit such ",
+                       "data"})});
+  }
+}
+
 /// Says what is unusual about points for a family with location and scale. `correlated`: the family has covariances.
-/// Cost O(n d), and O(m d^2) for at most m = 20,000 of the observations where `correlated`.
+/// Cost O(n d), and O(m d^2) for m = 1000 + 4 d of the observations where `correlated`.
 template <class D>
 [[gnu::cold]] void inspect_points(const D& x, Index components, bool correlated, EventLog& log) {
   const Index d = x.dimension();
@@ -96,39 +130,25 @@ template <class D>
              sentence({std::lround(100 * repeated), " % of the observations repeat others"})});
   }
 
-  std::vector<double> values;
   std::vector<Index> varies;
-  const auto frame = frame_of(x, false);
+  const std::vector<Location> locations = robust_locations(x);
+  const auto frame = frame_of(locations, false);
   for (Index j = 0; j < d; ++j) {
-    const Location found = robust_location(x, j, values);
+    const Location& found = locations[static_cast<std::size_t>(j)];
     varies.push_back(found.largest > 0 ? 1 : 0);
     if (varies.back() == 0) {
       log.add(
           {EventKind::constant, 0, -1, j, found.median, sentence({"dimension ", j, " has one value, ", found.median})});
-      continue;
-    }
-    double square = 0, largest = 0;
-    Index at = 0;
-    for (Index i = 0; i < x.size(); ++i) {
-      if (x.weight(i) == 0) continue;
-      const double y = (static_cast<double>(x(j, i)) * frame->scale(j) - frame->centre(j));
-      square += y * y;
-      if (std::abs(y) > largest) largest = std::abs(y), at = i;
-    }
-    if (largest > 1e4 * frame->spread(j) && largest * largest > 0.99 * square && used > 2) {
-      log.add({EventKind::outlier, 0, -1, j, static_cast<double>(at),
-               sentence({"observation ", at, " is ", largest / frame->spread(j), " spreads away in dimension ", j,
-                         " and carries nearly all its variance: a noise component or Student-t components suit such ",
-                         "data"})});
     }
   }
+  note_outliers(x, *frame, varies, used, log);
   if (!correlated || used <= d || d < 2) return;
 
   // The correlations of a sample: an eigenvalue at rounding is a linear relation.
   Eigen::MatrixXd moments = Eigen::MatrixXd::Zero(d, d);
   Eigen::VectorXd mean = Eigen::VectorXd::Zero(d), y(d), scale(d);
   double count = 0;
-  const Index step = stride_for(x.size(), 20'000);
+  const Index step = stride_for(x.size(), 1000 + 4 * d);
   for (Index i = 0; i < x.size(); i += step) {
     if (x.weight(i) == 0) continue;
     for (Index j = 0; j < d; ++j) y(j) = frame->standardised(static_cast<double>(x(j, i)), j) - mean(j);

@@ -102,7 +102,7 @@ class Points {
   }
 
   /// The chosen observations, copied, with their weights.
-  Points gather(const std::vector<Index>& chosen) const {
+  [[gnu::cold]] Points gather(const std::vector<Index>& chosen) const {
     struct Copy {
       Matrix x;
       Eigen::VectorXd w;

@@ -1,8 +1,10 @@
 #pragma once
 #include <Eigen/Core>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "emulsion/core/constants.hpp"
@@ -27,20 +29,29 @@ namespace emulsion {
 /// frame, so that neither offset nor scale of the data costs digits: only covariance() can overflow. The components of
 /// one mixture share one frame.
 ///
-/// `Scalar` is the type of the data; arithmetic and parameters are double.
+/// `Scalar` is the type of the data; parameters are double. Float data are worked on in float while em() is far from
+/// its limit (hasten(), refine()), twice as fast, and in double at the end and everywhere else: what a fit returns is
+/// that of the same data in double.
 template <class Scalar_ = double, int Dim = Eigen::Dynamic>
 class BasicGaussian {
  public:
   using Scalar = Scalar_;
   using Data = Points<Scalar, Dim>;
   using Statistics = GaussianStatistics;
-  using Packed = PackedPoints<double>;
+  static constexpr bool mixed = std::is_same_v<Scalar, float>;
+  /// A block of float data in both precisions, of which hasten() chooses.
+  struct MixedPoints {
+    PackedPoints<float> fast;
+    PackedPoints<double> exact;
+  };
+  using Packed = std::conditional_t<mixed, MixedPoints, PackedPoints<double>>;
 
   static constexpr double default_floor = 1e-12;
 
   /// Standard normal in `dimension` dimensions: the prototype of a fit. `floor`: the least eigenvalue of a fitted
   /// covariance, relative to the (robust) variances of the data.
-  explicit BasicGaussian(Index dimension, Covariance structure = Covariance::full, double floor = default_floor)
+  [[gnu::cold]] explicit BasicGaussian(Index dimension, Covariance structure = Covariance::full,
+                                       double floor = default_floor)
       : floor_(floor), frame_(std::make_shared<const Frame>(Frame::identity(checked(dimension)))),
         location_(Eigen::VectorXd::Zero(dimension)), precision_(structure, dimension) {
     require(floor >= 1e-15 && floor < 1, "the floor of a covariance, relative to the data's variances, must lie in ",
@@ -160,26 +171,59 @@ class BasicGaussian {
   /// As many observations as stay, with their scores, in a second-level cache of 1 MB.
   Index preferred_block(Index components) const {
     const Index bytes = 8 * (components + dimension());
-    return std::clamp<Index>(600'000 / bytes / 64 * 64, 384, 1024);
+    return std::clamp<Index>(600'000 / bytes / 64 * 64, 384, mixed ? 512 : 1024);
   }
-  Packed packed(Index most) const { return Packed(most, dimension(), precision_.diagonal()); }
-  void read(const Data& block, Packed& packed) const { packed.pack(block, *frame_); }
+  Packed packed(Index most) const {
+    const PackedPoints<double> exact(most, dimension(), precision_.diagonal());
+    if constexpr (mixed) return {PackedPoints<float>(most, dimension(), precision_.diagonal()), exact};
+    else return exact;
+  }
+  void read(const Data& block, Packed& packed) const {
+    with_precision(packed, [&](auto& points, const auto&, const auto&) { points.pack(block, *frame_); });
+  }
 
   /// out(i) += log p(x_i)
   void log_density(Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
-    const double *m = location_.data(), *w = precision_.values().data();
-    if (precision_.diagonal()) return add_log_density_diagonal(block, m, w, constant_, out.data());
-    switch (dimension()) {
-      case 1: return add_log_density_small<1>(block, m, w, constant_, out.data());
-      case 2: return add_log_density_small<2>(block, m, w, constant_, out.data());
-      case 3: return add_log_density_small<3>(block, m, w, constant_, out.data());
-      case 4: return add_log_density_small<4>(block, m, w, constant_, out.data());
-      default: return add_log_density_full(block, m, w, constant_, out.data());
+    with_precision(block, [&](const auto& points, const auto* m, const auto* w) {
+      if (precision_.diagonal()) return add_log_density_diagonal(points, m, w, constant_, out.data());
+      switch (dimension()) {
+        case 1: return add_log_density_small<1>(points, m, w, constant_, out.data());
+        case 2: return add_log_density_small<2>(points, m, w, constant_, out.data());
+        case 3: return add_log_density_small<3>(points, m, w, constant_, out.data());
+        case 4: return add_log_density_small<4>(points, m, w, constant_, out.data());
+        default: return add_log_density_full(points, m, w, constant_, out.data());
+      }
+    });
+  }
+
+  /// Works on float data in float until refine() is called. False where there is nothing to gain, or their scale is
+  /// near the ends of a float's range.
+  bool hasten(const Data&) requires mixed {
+    fast_ = frame_->scale.minCoeff() > 0x1p-100 && frame_->scale.maxCoeff() < 0x1p100;
+    refresh();
+    return fast_;
+  }
+  void refine() requires mixed { fast_ = false; }
+
+  /// log p(x) of one point (d). Allocates nothing in up to 64 dimensions.
+  double log_density_at(const Scalar* x) const {
+    constexpr Index most = 64;
+    const Index d = dimension();
+    std::array<double, most> few;
+    Eigen::VectorXd many(d > most ? d : 0);
+    double* const y = d > most ? many.data() : few.data();
+    double q = 0;
+    for (Index i = 0; i < d; ++i) {
+      y[i] = static_cast<double>(x[i]) * frame_->scale(i) - frame_->centre(i) - location_(i);
+      double z = 0;
+      for (Index j = precision_.diagonal() ? i : 0; j <= i; ++j) z += precision_(i, j) * y[j];
+      q += z * z;
     }
+    return constant_ - 0.5 * q;
   }
 
   /// log |L^-1 (x - m)|, finite for every finite x, however far. Ranks components where no density is above zero.
-  double log_distance(const Data& x, Index i) const {
+  [[gnu::cold]] double log_distance(const Data& x, Index i) const {
     const Index d = dimension();
     Eigen::VectorXd y(d);
     bool overflow = false;
@@ -209,20 +253,7 @@ class BasicGaussian {
   /// about that), then one merge. Where that mean is so far from the block's own that the difference of the sums would
   /// lose digits, about the block's own, found from the frame's centre.
   void accumulate(Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
-    const Index d = dimension();
-    const bool diagonal = precision_.diagonal();
-    for (Index c = 0; c < d; ++c) block.reference(c) = near_centre_ ? 0.0 : location_(c);
-    for (int pass = 0; pass < 3; ++pass) {
-      const double weight = moments_about_reference(block, w.data(), diagonal);
-      if (!(weight > 0)) return;
-      bool lossy = false;
-      for (Index c = 0; c < d; ++c) {
-        block.first(c) /= weight;
-        lossy = lossy || weight * block.first(c) * block.first(c) > 0.9999 * block.second(c, diagonal ? 0 : c);
-      }
-      if (!lossy || pass == 2) return s.add(weight, block.reference, block.first, block.second);
-      for (Index c = 0; c < d; ++c) block.reference(c) = pass == 0 ? 0.0 : block.reference(c) + block.first(c);
-    }
+    with_precision(block, [&](auto& points, const auto&, const auto&) { accumulate_points(points, w.data(), s); });
   }
 
   /// What the M-step of all components works in, besides the statistics.
@@ -230,7 +261,7 @@ class BasicGaussian {
     Statistics pooled;  // of a tied covariance
     EstimationSpace space;
   };
-  Workspace workspace() const {
+  [[gnu::cold]] Workspace workspace() const {
     Workspace result;
     if (structure() == Covariance::tied) result.pooled = statistics();
     if (!precision_.diagonal()) result.space.a.resize(dimension(), dimension());
@@ -245,8 +276,8 @@ class BasicGaussian {
   }
 
   /// The M-step of all components at once: pools the scatter where the covariance is tied.
-  static void maximize_all(const std::vector<Statistics>& s, const std::vector<BasicGaussian>& now,
-                           std::vector<BasicGaussian>& next, Workspace& work) {
+  [[gnu::cold]] static void maximize_all(const std::vector<Statistics>& s, const std::vector<BasicGaussian>& now,
+                                         std::vector<BasicGaussian>& next, Workspace& work) {
     if (now.front().structure() != Covariance::tied) {
       for (std::size_t k = 0; k < s.size(); ++k) now[k].maximize(s[k], next[k], work.space);
       return;
@@ -285,7 +316,7 @@ class BasicGaussian {
 
   // --- unconstrained parameters: locations, and the chart of the precision factor -----------------------------------------
 
-  static void pack(const std::vector<BasicGaussian>& all, Eigen::VectorXd& v, Index& at) {
+  [[gnu::cold]] static void pack(const std::vector<BasicGaussian>& all, Eigen::VectorXd& v, Index& at) {
     for (const BasicGaussian& g : all) {
       for (Index j = 0; j < g.dimension(); ++j) v(at++) = g.location_(j);
       if (g.structure() != Covariance::tied || &g == &all.front()) g.precision_.pack(v, at);
@@ -293,7 +324,7 @@ class BasicGaussian {
   }
 
   /// False where a covariance would lie below the floor.
-  static bool unpack(std::vector<BasicGaussian>& all, const Eigen::VectorXd& v, Index& at) {
+  [[gnu::cold]] static bool unpack(std::vector<BasicGaussian>& all, const Eigen::VectorXd& v, Index& at) {
     for (BasicGaussian& g : all) {
       for (Index j = 0; j < g.dimension(); ++j) g.location_(j) = v(at++);
       if (g.structure() != Covariance::tied || &g == &all.front()) g.precision_.unpack(v, at);
@@ -386,15 +417,24 @@ class BasicGaussian {
   // --- frames ---------------------------------------------------------------------------------------------------------
 
   std::shared_ptr<const Frame> frame_for(const Data& x) const {
-    return frame_of(x, structure() == Covariance::spherical);
+    auto frame = frame_of(x, structure() == Covariance::spherical);
+    if constexpr (mixed) {  // so that the difference of a float and its centre is rounded but once
+      Frame rounded = *frame;
+      rounded.centre = rounded.centre.template cast<float>().template cast<double>();
+      frame = std::make_shared<const Frame>(std::move(rounded));
+    }
+    return frame;
   }
 
   /// The same distribution, kept in the coordinates of another frame.
   [[gnu::cold]] BasicGaussian in(const std::shared_ptr<const Frame>& frame) const {
     BasicGaussian result = *this;
     result.frame_ = frame;
-    const Eigen::VectorXd ratio = frame->scale.cwiseQuotient(frame_->scale);
-    result.location_ = (location_ + frame_->centre).cwiseProduct(ratio) - frame->centre;
+    Eigen::VectorXd ratio(dimension());
+    for (Index j = 0; j < dimension(); ++j) {
+      ratio(j) = frame->scale(j) / frame_->scale(j);
+      result.location_(j) = (location_(j) + frame_->centre(j)) * ratio(j) - frame->centre(j);
+    }
     result.precision_.rescale(ratio);
     result.refresh();
     return result;
@@ -427,6 +467,35 @@ class BasicGaussian {
     return dimension;
   }
 
+  /// use(packed points, location, precision factor) of the precision in use.
+  template <class P, class Use>
+  void with_precision(P& block, const Use& use) const {
+    if constexpr (mixed) {
+      if (fast_) use(block.fast, rounded_.location.data(), rounded_.values.data());
+      else use(block.exact, location_.data(), precision_.values().data());
+    } else {
+      use(block, location_.data(), precision_.values().data());
+    }
+  }
+
+  template <class P>
+  void accumulate_points(P& block, const double* w, Statistics& s) const {
+    const Index d = dimension();
+    const bool diagonal = precision_.diagonal();
+    for (Index c = 0; c < d; ++c) block.reference(c) = near_centre_ ? 0.0 : location_(c);
+    for (int pass = 0; pass < 3; ++pass) {
+      const double weight = moments_about_reference(block, w, diagonal);
+      if (!(weight > 0)) return;
+      bool lossy = false;
+      for (Index c = 0; c < d; ++c) {
+        block.first(c) /= weight;
+        lossy = lossy || weight * block.first(c) * block.first(c) > 0.9999 * block.second(c, diagonal ? 0 : c);
+      }
+      if (!lossy || pass == 2) return s.add(weight, block.reference, block.first, block.second);
+      for (Index c = 0; c < d; ++c) block.reference(c) = pass == 0 ? 0.0 : block.reference(c) + block.first(c);
+    }
+  }
+
   void copy_parameters(const BasicGaussian& from) {
     location_ = from.location_;
     precision_ = from.precision_;
@@ -451,6 +520,10 @@ class BasicGaussian {
   /// The constant of the log density, and whether sums of squares about the frame's centre lose no more than two
   /// digits.
   void refresh() {
+    if constexpr (mixed) {
+      rounded_.location = location_.template cast<float>();
+      rounded_.values = precision_.values().template cast<float>();
+    }
     near_centre_ = precision_.diagonal();
     for (Index j = 0; j < dimension() && near_centre_; ++j)
       near_centre_ = std::abs(location_(j)) * precision_(j, j) <= 10;
@@ -464,7 +537,12 @@ class BasicGaussian {
   PrecisionFactor precision_;
   double constant_ = 0;
   Index at_floor_ = 0;
-  bool near_centre_ = false;
+  bool near_centre_ = false, fast_ = false;
+  struct Rounded {
+    Eigen::VectorXf location, values;
+  };
+  struct Nothing {};
+  [[no_unique_address]] std::conditional_t<mixed, Rounded, Nothing> rounded_;
 };
 
 using Gaussian = BasicGaussian<double, Eigen::Dynamic>;

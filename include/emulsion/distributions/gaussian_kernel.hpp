@@ -1,6 +1,7 @@
 #pragma once
 #include <Eigen/Core>
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 #include <vector>
 
@@ -19,8 +20,8 @@ template <class Scalar>
 struct PackedPoints {
   using S = Simd<Scalar>;
   using Lanes = typename S::Lanes;
-  static constexpr Index lanes = S::lanes, tile = 4;              // tile: dimensions that are worked on together
-  static constexpr Index registers = S::registers >= 32 ? 4 : 2;  // of observations that are worked on together
+  static constexpr Index lanes = S::lanes, tile = 4;  // tile: dimensions that are worked on together
+  static constexpr Index registers = 4;               // of observations that are worked on together
   static constexpr Index strip = registers * lanes;
   using Buffer = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
 
@@ -35,7 +36,7 @@ struct PackedPoints {
   const Scalar* at(Index i) const { return x.data() + i * padded; }
   Index strip_size() const { return strip * padded; }
 
-  /// y_j = x_j scale_j - centre_j, in double before it is rounded to Scalar.
+  /// y_j = x_j scale_j - centre_j, rounded once (centres of float data are floats: see frame_for).
   template <class D>
   void pack(const D& block, const Frame& frame) {
     size = block.size();
@@ -77,8 +78,10 @@ struct PackedPoints {
   template <class From>
   Index pack_registers(const From* from, Index inner, Index outer, const double* scale, const double* centre,
                        Scalar* to) const {
-    if constexpr (std::is_same_v<From, double> && std::is_same_v<Scalar, double>) {
-      const auto put = [&](Index j, const Lanes& value) { S::store(to + j * strip, value * scale[j] - centre[j]); };
+    if constexpr (std::is_same_v<From, Scalar>) {
+      const auto put = [&](Index j, const Lanes& value) {
+        S::store(to + j * strip, value * static_cast<Scalar>(scale[j]) - static_cast<Scalar>(centre[j]));
+      };
       if (outer == 1) {
         for (Index j = 0; j < dimension; ++j) put(j, S::load(from + j * inner));
         return dimension;
@@ -110,15 +113,17 @@ template <class Scalar>
 void add_half_squares(const typename Simd<Scalar>::Lanes (&q)[PackedPoints<Scalar>::registers], double constant,
                       Index left, double* out) {
   using P = PackedPoints<Scalar>;
-  using S = typename P::S;
+  using Wide = typename P::S::Wide;
   for (Index r = 0; r < P::registers; ++r, left -= P::lanes, out += P::lanes) {
-    if constexpr (std::is_same_v<Scalar, double>) {
-      if (left >= P::lanes) {
-        S::store(out, S::load(out) + (constant - 0.5 * q[r]));
-        continue;
-      }
+    const Wide added = constant - 0.5 * __builtin_convertvector(q[r], Wide);
+    if (left >= P::lanes) {
+      Wide before;
+      std::memcpy(&before, out, sizeof before);
+      before += added;
+      std::memcpy(out, &before, sizeof before);
+    } else {
+      for (Index i = 0; i < left; ++i) out[i] += added[i];
     }
-    for (Index i = 0; i < std::min(P::lanes, left); ++i) out[i] += constant - 0.5 * static_cast<double>(q[r][i]);
   }
 }
 
@@ -253,8 +258,7 @@ void moments_diagonal(PackedPoints<Scalar>& block, const Scalar* w) {
         }
       }
     }
-    S::add_sums(&block.first(j), first[0], first[1], first[2], first[3]);
-    S::add_sums(&block.second(j, 0), second[0], second[1], second[2], second[3]);
+    S::add_sums(&block.first(j), first, &block.second(j, 0), second);
   }
 }
 
@@ -280,7 +284,7 @@ void weight_all(PackedPoints<Scalar>& block, const Scalar* w) {
         }
       }
     }
-    S::add_sums(&block.first(j), first[0], first[1], first[2], first[3]);
+    S::add_sums(&block.first(j), first);
   }
 }
 
@@ -291,7 +295,7 @@ void product(PackedPoints<Scalar>& block, const Scalar* left, const Scalar* orig
   using P = PackedPoints<Scalar>;
   using S = typename P::S;
   using Lanes = typename P::Lanes;
-  constexpr Index columns = P::registers;  // as many registers as a tile of densities takes
+  constexpr Index columns = S::registers >= 32 ? 4 : 2;  // times tile: sums that stay in registers
   const Index d = block.dimension;
   for (Index c = 0; c < d; c += columns) {
     Lanes centre[columns];
@@ -310,10 +314,11 @@ void product(PackedPoints<Scalar>& block, const Scalar* left, const Scalar* orig
           }
         }
       }
-      for (Index s = 0; s < columns; ++s) {
-        double* to = &block.second(r, c + s);
-        to[0] = to[1] = to[2] = to[3] = 0;
-        S::add_sums(to, sums[s][0], sums[s][1], sums[s][2], sums[s][3]);
+      for (Index s = 0; s < columns; s += 2) {
+        double *to = &block.second(r, c + s), *next = &block.second(r, c + s + 1);
+        std::fill_n(to, P::tile, 0.0);
+        std::fill_n(next, P::tile, 0.0);
+        S::add_sums(to, sums[s], next, sums[s + 1]);
       }
     }
   }
@@ -364,7 +369,10 @@ const Scalar* weights_of_rows(PackedPoints<Scalar>& block, const double* w) {
 template <class Scalar>
 double moments_about_reference(PackedPoints<Scalar>& block, const double* w, bool diagonal_only) {
   const Index d = block.dimension;
-  for (Index j = 0; j < d; ++j) block.origin(j) = static_cast<Scalar>(block.reference(j));
+  for (Index j = 0; j < d; ++j) {
+    block.origin(j) = static_cast<Scalar>(block.reference(j));
+    block.reference(j) = static_cast<double>(block.origin(j));
+  }
   const Scalar* weights = weights_of_rows(block, w);
   if (!diagonal_only) {
     switch (d) {
@@ -385,8 +393,9 @@ double moments_about_reference(PackedPoints<Scalar>& block, const double* w, boo
     }
     moments_of_chosen(block, w, count, diagonal_only);
   } else if (diagonal_only) {
-    // The subtraction costs a third of the time.
-    if ((block.origin.array() == Scalar(0)).all()) moments_diagonal<true>(block, weights);
+    bool about_zero = true;
+    for (Index j = 0; j < d; ++j) about_zero = about_zero && block.origin(j) == 0;
+    if (about_zero) moments_diagonal<true>(block, weights);  // the subtraction costs a third of the time
     else moments_diagonal<false>(block, weights);
   } else {
     weight_all(block, weights);

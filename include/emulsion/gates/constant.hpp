@@ -76,10 +76,10 @@ class ConstantGate {
 
   // Unconstrained: sqrt w_k up to a common factor; finite at the border, where a logarithm is not.
   Index parameters() const { return size(); }
-  void pack(Eigen::VectorXd& v, Index& at) const {
+  [[gnu::cold]] void pack(Eigen::VectorXd& v, Index& at) const {
     for (Index k = 0; k < size(); ++k) v(at++) = std::sqrt(weights_(k));
   }
-  bool unpack(const Eigen::VectorXd& v, Index& at) {
+  [[gnu::cold]] bool unpack(const Eigen::VectorXd& v, Index& at) {
     double total = 0;
     for (Index k = 0; k < size(); ++k, ++at) total += (weights_(k) = v(at) * v(at));
     for (Index k = 0; k < size(); ++k) weights_(k) /= total;
@@ -103,7 +103,7 @@ class ConstantGate {
   }
 
   /// Without component k; the others keep their proportions.
-  void drop(Index k) {
+  [[gnu::cold]] void drop(Index k) {
     ConstantGate rest(size() - 1);
     const double left = 1 - weights_(k);
     for (Index other = 0; other < size() && left > 0; ++other) {
@@ -112,7 +112,7 @@ class ConstantGate {
     *this = rest;
   }
   /// Component k starts again with an equal share.
-  void renew(Index k, const ConstantGate&) {
+  [[gnu::cold]] void renew(Index k, const ConstantGate&) {
     const double share = 1 / static_cast<double>(size());
     const double others = 1 - weights_(k);
     for (Index other = 0; other < size(); ++other) {

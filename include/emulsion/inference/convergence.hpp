@@ -24,7 +24,7 @@ class Convergence {
 
   /// A plain step took the objective from `before` to `after`; `chained`: the step before it was plain as well;
   /// `square`: squared length of the step of the parameters, NaN where unknown.
-  void step(double before, double after, bool chained, double square) {
+  [[gnu::cold]] void step(double before, double after, bool chained, double square) {
     rounding_ = rounding_of(after);
     ++steps_;
     still_ = square == 0;
@@ -72,7 +72,7 @@ class Convergence {
   /// The factor by which a plain iteration shrinks the distance, as last seen; NaN before any.
   double rate() const { return last_rate_; }
   /// The largest of the recent rates; NaN before any.
-  double slowest_rate() const {
+  [[gnu::cold]] double slowest_rate() const {
     double largest = std::numeric_limits<double>::quiet_NaN();
     for (std::size_t i = 0; i < std::min<std::size_t>(filled_, window); ++i) {
       if (!(rates_[i] <= largest)) largest = rates_[i];
@@ -83,7 +83,7 @@ class Convergence {
     return largest;
   }
   /// Estimated distance after the last step, in nats; NaN where it cannot be estimated.
-  double distance() const {
+  [[gnu::cold]] double distance() const {
     if (still_) return 0;
     if (fixed_point()) return 2 * rounding_;
     const double slowest = slowest_rate();

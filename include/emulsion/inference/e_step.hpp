@@ -1,12 +1,9 @@
 #pragma once
 #include <Eigen/Core>
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <concepts>
-#include <cstddef>
 #include <limits>
-#include <type_traits>
 
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/random.hpp"
@@ -20,19 +17,43 @@ namespace emulsion {
 struct Soft {
   template <class Data>
   double operator()(const Data& block, Scores scores) const {
-    return normalise(scores, block, [](Index, const double*, Index) {});
+    if constexpr (requires {
+                    { block.weights() } -> std::same_as<const double*>;
+                  }) {
+      return normalise(scores, block.weights(), nullptr);
+    } else {
+      double total = 0, w[strip];
+      for (Index i = 0; i < scores.rows(); i += strip) {
+        const Index count = std::min(strip, scores.rows() - i);
+        for (Index t = 0; t < count; ++t) w[t] = block.weight(i + t);
+        total += normalise(scores.middleRows(i, count), w, nullptr);
+      }
+      return total;
+    }
   }
 
-  /// Rows of `scores` become exp(score - log normaliser) x weight; the log normalisers of `count` observations from the
-  /// i-th on go to row(i, normalisers, count). Where no score is above -inf, neither is the normaliser, and the row is
-  /// zero. Weights are those of `block`, or one for `nullptr`.
-  template <class Block, class Row>
-  static double normalise(Scores scores, const Block& block, const Row& row) {
-    Lanes total{};
+  /// Rows of `scores` become exp(score - log normaliser) x weight. Where no score is above -inf, neither is the
+  /// normaliser, and the row is zero. Returns the sum of weight x log normaliser.
+  ///
+  /// @param weights      b, or nullptr: all one
+  /// @param normalisers  out: the log normalisers (b), where it is not nullptr
+  static double normalise(Scores scores, const double* weights, double* normalisers) {
+    const Index size = scores.cols(), stride = scores.outerStride();
+    double* const s = scores.data();
+    Lanes totals{};
     Index i = 0;
-    for (; i + strip <= scores.rows(); i += strip) total += normalise_strip(scores, i, strip, block, row);
-    if (i < scores.rows()) total += normalise_strip(scores, i, scores.rows() - i, block, row);
-    return S::sum(total);
+    for (; i + strip <= scores.rows(); i += strip) {
+      normalise_strip(s + i, stride, size, weights ? weights + i : nullptr, normalisers ? normalisers + i : nullptr,
+                      totals);
+    }
+    double total = S::sum(totals);
+    for (; i < scores.rows(); ++i) {
+      const double w = weights ? weights[i] : 1;
+      const double normaliser = normalise_row(s + i, stride, size, w);
+      if (normalisers) normalisers[i] = normaliser;
+      if (w != 0) total += w * normaliser;
+    }
+    return total;
   }
 
  private:
@@ -41,76 +62,46 @@ struct Soft {
   static constexpr Index lanes = S::lanes, registers = 4, strip = registers * lanes;
   static constexpr double nothing = -std::numeric_limits<double>::infinity();
 
-  template <class Block, class Row>
-  static Lanes normalise_strip(Scores& scores, Index first, Index count, const Block& block, const Row& row) {
-    const Index size = scores.cols(), stride = scores.outerStride();
-    double* const s = scores.data() + first;
-    if (count == strip) {
-      return normalise_registers(
-          size, [&](Index k, Index t) { return S::load(s + k * stride + t * lanes); },
-          [&](Index k, Index t, const Lanes& value) { S::store(s + k * stride + t * lanes, value); },
-          [&](Index t) { return weights_of(block, first + t * lanes, lanes); },
-          [&](Index t, const double* normalisers) { row(first + t * lanes, normalisers, lanes); });
-    }
-    // The last strip: lanes beyond the end are given the score 0 and the weight 0.
-    const auto left = [&](Index t) { return std::clamp<Index>(count - t * lanes, 0, lanes); };
-    return normalise_registers(
-        size, [&](Index k, Index t) { return S::load(s + k * stride + t * lanes, left(t), 0); },
-        [&](Index k, Index t, const Lanes& value) { S::store(s + k * stride + t * lanes, value, left(t)); },
-        [&](Index t) { return weights_of(block, first + t * lanes, left(t)); },
-        [&](Index t, const double* normalisers) { row(first + t * lanes, normalisers, left(t)); });
-  }
-
-  template <class Load, class Store, class Weights, class Row>
-  static Lanes normalise_registers(Index size, const Load& load, const Store& store, const Weights& weights,
-                                   const Row& row) {
-    Lanes largest[registers], sum[registers]{}, total{};
-    for (Index t = 0; t < registers; ++t) largest[t] = load(0, t);
+  static void normalise_strip(double* s, Index stride, Index size, const double* weights, double* normalisers,
+                              Lanes& total) {
+    Lanes largest[registers], sum[registers]{};
+    for (Index t = 0; t < registers; ++t) largest[t] = S::load(s + t * lanes);
     for (Index k = 1; k < size; ++k) {
-      for (Index t = 0; t < registers; ++t) largest[t] = S::max(largest[t], load(k, t));
+      for (Index t = 0; t < registers; ++t) largest[t] = S::max(largest[t], S::load(s + k * stride + t * lanes));
     }
     for (Index t = 0; t < registers; ++t) largest[t] = largest[t] == nothing ? Lanes{} : largest[t];
     for (Index k = 0; k < size; ++k) {
       for (Index t = 0; t < registers; ++t) {
-        const Lanes power = simd_exp<double>(load(k, t) - largest[t]);
-        store(k, t, power);
+        double* const at = s + k * stride + t * lanes;
+        const Lanes power = simd_exp<double>(S::load(at) - largest[t]);
+        S::store(at, power);
         sum[t] += power;
       }
     }
     for (Index t = 0; t < registers; ++t) {
-      const Lanes w = weights(t);
+      const Lanes w = weights ? S::load(weights + t * lanes) : S::all(1);
       const Lanes normaliser = sum[t] == 0 ? S::all(nothing) : largest[t] + simd_log<double>(sum[t]);
       total += w == 0 ? Lanes{} : w * normaliser;
       sum[t] = sum[t] == 0 ? Lanes{} : w / sum[t];
-      alignas(sizeof(Lanes)) double normalisers[lanes];
-      S::store(normalisers, normaliser);
-      row(t, normalisers);
+      if (normalisers) S::store(normalisers + t * lanes, normaliser);
     }
     for (Index k = 0; k < size; ++k) {
-      for (Index t = 0; t < registers; ++t) store(k, t, load(k, t) * sum[t]);
-    }
-    return total;
-  }
-
-  template <class Block>
-  static Lanes weights_of(const Block& block, Index first, Index count) {
-    if constexpr (std::is_same_v<Block, std::nullptr_t>) {
-      return count == lanes ? S::all(1) : S::load(ones, count, 0);
-    } else {
-      if constexpr (requires {
-                      { block.weights() } -> std::same_as<const double*>;
-                    }) {
-        if (block.weights() == nullptr) return count == lanes ? S::all(1) : S::load(ones, count, 0);
-        return count == lanes ? S::load(block.weights() + first) : S::load(block.weights() + first, count, 0);
-      } else {
-        Lanes w{};
-        for (Index i = 0; i < count; ++i) w[i] = block.weight(first + i);
-        return w;
+      for (Index t = 0; t < registers; ++t) {
+        double* const at = s + k * stride + t * lanes;
+        S::store(at, S::load(at) * sum[t]);
       }
     }
   }
-  static constexpr std::array<double, 8> all_ones{1, 1, 1, 1, 1, 1, 1, 1};
-  static constexpr const double* ones = all_ones.data();
+
+  /// One of the observations that do not fill a strip; returns its log normaliser.
+  static double normalise_row(double* s, Index stride, Index size, double w) {
+    double largest = s[0], sum = 0;
+    for (Index k = 1; k < size; ++k) largest = largest > s[k * stride] ? largest : s[k * stride];
+    const double shift = largest == nothing ? 0 : largest;
+    for (Index k = 0; k < size; ++k) sum += s[k * stride] = std::exp(s[k * stride] - shift);
+    for (Index k = 0; k < size; ++k) s[k * stride] = sum == 0 ? 0 : s[k * stride] / sum * w;
+    return sum == 0 ? nothing : shift + std::log(sum);
+  }
 };
 
 /// All of an observation to its most probable component (classification EM; Celeux and Govaert, 1992). The objective is

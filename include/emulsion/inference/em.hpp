@@ -73,23 +73,29 @@ class EmRun {
  public:
   using AnyReduce = std::function<void(typename M::Statistics&)>;
 
-  EmRun(M start, const D& data, const EmOptions& options, AnyEStep<D> e_step, AnyReduce reduce, Workers& workers)
+  [[gnu::cold]] EmRun(M start, const D& data, const EmOptions& options, AnyEStep<D> e_step, AnyReduce reduce,
+                      Workers& workers)
       : data_(data), options_(options), e_step_(std::move(e_step)), reduce_(std::move(reduce)), workers_(workers),
-        now_(std::move(start)), next_(now_), before_(now_), fallback_(now_) {
+        now_(std::move(start)), hastened_(hasten(now_, data_)), next_(now_), before_(now_), fallback_(now_) {
     fold_.emplace(now_, data_, workers_, options_.block);
     if constexpr (Charted<M>) squarem_.prepare(now_);
     report_.trace.reserve(static_cast<std::size_t>(std::min<Index>(options_.max_iterations, 4095)) + 1);
   }
 
-  Fit<M> operator()() {
+  [[gnu::cold]] Fit<M> operator()() {
     while (step()) {}
     finish();
     return {std::move(now_), std::move(report_)};
   }
 
  private:
+  static bool hasten(M& model, const D& data) {
+    if constexpr (Hastened<M, D>) return model.hasten(data);
+    else return false;
+  }
+
   /// E-step of now_, everything that may end the fit, M-step. False at the end.
-  bool step() {
+  [[gnu::cold]] bool step() {
     auto& statistics = (*fold_)(now_, e_step_);
     reduce_(statistics);
     ++report_.e_steps;
@@ -97,7 +103,7 @@ class EmRun {
       if (report_.e_steps == 1) convergence_ = Convergence(total_weight_ = now_.total_weight(statistics));
     }
     const double objective = now_.objective(statistics);
-    if (!extrapolated_ && !std::isfinite(objective)) return fail(objective);
+    if (!extrapolated_ && !std::isfinite(objective)) return hastened_ ? refine() : fail(objective);
     const double slack = 1e5 * convergence_.rounding_of(report_.objective);
     if (extrapolated_ && !(objective >= report_.objective - convergence_.rounding())) {  // back to the plain iterate
       std::swap(now_, fallback_);
@@ -108,7 +114,7 @@ class EmRun {
     if (extrapolated_) squarem_.accepted();
     const bool first = report_.trace.empty();
     if (!first && !extrapolated_ && !renewed_) {
-      if (objective < report_.objective - slack) return fell(objective);
+      if (objective < report_.objective - slack) return hastened_ ? refine() : fell(objective);
       convergence_.step(report_.objective, objective, plain_ > 0, square_step_);
     }
     idle_ = objective > highest_ + convergence_.rounding() ? 0 : idle_ + 1;
@@ -116,12 +122,14 @@ class EmRun {
     plain_ = extrapolated_ || first || renewed_ ? 0 : plain_ + 1;
     extrapolated_ = renewed_ = false;
     report_.objective = objective;
-    report_.trace.push_back(objective);
+    note(objective);
     report_.distance = convergence_.distance() / total_weight_;
     report_.rate = convergence_.rate();
+    if (hastened_ && !first && report_.objective - last_ < coarse()) return refine();
+    last_ = report_.objective;
     if (options_.progress && !options_.progress(report_)) return end(Status::stopped);
     if (options_.stop.stop_requested()) return end(Status::stopped);
-    if (converged()) return end(Status::converged);
+    if (!hastened_ && converged()) return end(Status::converged);
     if (report_.iterations >= options_.max_iterations) return end(limit_status());
     if (idle_ > 50 && convergence_.exhausted()) return end(Status::sublinear);
 
@@ -139,8 +147,34 @@ class EmRun {
     return true;
   }
 
+  /// Exact arithmetic from here on, from the same parameters.
+  [[gnu::cold]] bool refine() {
+    if constexpr (Hastened<M, D>) {
+      for (M* model : {&now_, &next_, &before_, &fallback_}) model->refine();
+    }
+    hastened_ = false;
+    refined_ = true;
+    restart();
+    return true;
+  }
+  /// Into the trace. The first exact objective takes the place of the last that was not, and none before may be above
+  /// it.
+  void note(double objective) {
+    if (refined_ && !report_.trace.empty()) {
+      for (double& before : report_.trace) before = std::min(before, objective);
+      report_.trace.back() = objective;
+    } else {
+      report_.trace.push_back(objective);
+    }
+    refined_ = false;
+  }
+  /// A gain that the rounding of cheap arithmetic may have made.
+  double coarse() const {
+    return 4e-7 * (std::abs(report_.objective) + 0.01 * total_weight_) / std::sqrt(static_cast<double>(data_.size()));
+  }
+
   /// The distance must be far below the tolerance, because it is an estimate, after several plain steps.
-  bool converged() {
+  [[gnu::cold]] bool converged() {
     const double tolerance = options_.tolerance * total_weight_;
     const double distance = convergence_.distance();
     confirming_ = distance <= 0.003 * tolerance;
@@ -150,20 +184,20 @@ class EmRun {
     return confirming_ && (plain_ >= 8 || convergence_.fixed_point()) && convergence_.settled();
   }
 
-  Status limit_status() const {
+  [[gnu::cold]] Status limit_status() const {
     // c / t^p has the rate 1 - (p + 1) / t after t steps
     const bool tends_to_one = (1 - convergence_.slowest_rate()) * static_cast<double>(report_.iterations) < 10;
     return report_.iterations >= 1000 && tends_to_one ? Status::sublinear : Status::iteration_limit;
   }
 
   /// Replaces next_ by an extrapolation where convergence is slow; the plain iterate is kept in fallback_.
-  void accelerate() {
+  [[gnu::cold]] void accelerate() {
     if (options_.acceleration == Acceleration::none || confirming_ || !(convergence_.slowest_rate() > 0.5)) {
       squarem_.forget();
       return;
     }
-    if (!squarem_.started()) return squarem_.start(now_, next_);
-    if (squarem_.extrapolate(next_, fallback_)) {
+    if (!squarem_.started()) return squarem_.start();
+    if (squarem_.extrapolate(before_, now_, next_, fallback_)) {
       convergence_.parameter_rate(squarem_.rate());
       std::swap(next_, fallback_);  // next_ is extrapolated, the plain iterate waits
       extrapolated_ = true;
@@ -171,7 +205,7 @@ class EmRun {
   }
 
   /// Notes what happened to components in next_ and acts. False to fail.
-  bool diagnose(const typename M::Statistics& statistics) {
+  [[gnu::cold]] bool diagnose(const typename M::Statistics& statistics) {
     for (Index k = 0; k < next_.size(); ++k) {
       const bool empty = next_.emptied(k);
       const Index held = next_.at_floor(k);
@@ -267,6 +301,12 @@ class EmRun {
     }
   }
   [[gnu::cold]] void finish() {
+    if (hastened_) {  // the objective of the model returned is exact
+      refine();
+      auto& statistics = (*fold_)(now_, e_step_);
+      reduce_(statistics);
+      note(report_.objective = now_.objective(statistics));
+    }
     if constexpr (Componentwise<M>) note_bounds();
     report_.events = std::move(log_.events());
   }
@@ -276,7 +316,9 @@ class EmRun {
   AnyEStep<D> e_step_;
   AnyReduce reduce_;
   Workers& workers_;
-  M now_, next_, before_, fallback_;
+  M now_;
+  bool hastened_;
+  M next_, before_, fallback_;
   std::optional<Fold<M, D>> fold_;
   double total_weight_ = data_.total_weight();
   Report report_;
@@ -287,10 +329,11 @@ class EmRun {
   std::vector<Index> dropped_;  // by their numbers in the start
   Index held_by_all_ = -1;
   static constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  double square_step_ = nan;                                   // squared step of the parameters from before_ to now_
+  double square_step_ = nan;  // squared step of the parameters from before_ to now_
+  double last_ = nan;
   double highest_ = -std::numeric_limits<double>::infinity();  // objective so far
   Index plain_ = 0, idle_ = 0;                                 // plain steps in a row; E-steps without a gain
-  bool extrapolated_ = false, renewed_ = false, confirming_ = false;
+  bool extrapolated_ = false, renewed_ = false, confirming_ = false, refined_ = false;
 };
 
 /// Expectation maximization (Dempster, Laird and Rubin, 1977) from `start`: folds the data, maximizes, repeats until

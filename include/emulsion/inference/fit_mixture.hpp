@@ -40,7 +40,7 @@ class MultiStart {
   MultiStart(const C& prototype, const D& data, const FitOptions& options)
       : prototype_(prototype), data_(data), options_(options), rng_(options.seed), used_(positive_observations(data)) {
     const auto d = static_cast<double>(data.dimension()), k = static_cast<double>(options.components);
-    sample_ = static_cast<Index>(std::max(4000.0, 20 * d * k));
+    sample_ = start_sample(prototype, options.components);
     const double work = static_cast<double>(std::min(sample_, data.size())) * k * d * (d + 10) * short_run;
     batch_ = most_ = options.restarts;
     if (options.restarts == 0) {

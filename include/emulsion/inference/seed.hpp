@@ -31,8 +31,15 @@ struct SeedOptions {
   int threads = 1;
   Eigen::MatrixXd means = {};             ///< d x K, for Start::means
   Eigen::MatrixXd responsibilities = {};  ///< n x K, rows that sum to one, for Start::responsibilities
-  Index sample = 20'000;                  ///< k-means sees at most so many observations
+  Index sample = 0;                       ///< starts from centres see at most so many observations; 0: start_sample()
 };
+
+/// How many observations a start needs: twenty for every parameter of a dimension, of all components; 4000 at least.
+template <class C>
+Index start_sample(const C& prototype, Index components) {
+  const Index d = std::max<Index>(1, prototype.dimension());
+  return std::max<Index>(4000, 20 * components * ((prototype.free_parameters() + d - 1) / d));
+}
 
 /// Throws InvalidArgument unless the start fits K components and the data.
 template <class D>
@@ -61,7 +68,7 @@ template <class D>
   require(options.width >= 0 && std::isfinite(options.width), "the width of a start must not be negative, got ",
           options.width);
   check_threads(options.threads);
-  require(options.sample >= 1, "k-means needs a sample of at least one observation, got ", options.sample);
+  require(options.sample >= 0, "the sample of a start must not be negative, got ", options.sample);
   require(options.lloyd >= 0, "the number of Lloyd steps must not be negative, got ", options.lloyd);
 }
 
@@ -72,7 +79,7 @@ struct Given {
   Eigen::Ref<const Eigen::MatrixXd> responsibilities;
   Index first = 0;  ///< the place of the first observation, where the data are themselves a slice: data.first()
   template <class Data>
-  double operator()(const Data& block, Scores scores) const {
+  [[gnu::cold]] double operator()(const Data& block, Scores scores) const {
     for (Index i = 0; i < scores.rows(); ++i) {
       for (Index k = 0; k < scores.cols(); ++k) {
         scores(i, k) = block.weight(i) * responsibilities(block.first() - first + i, k);
@@ -82,23 +89,26 @@ struct Given {
   }
 };
 
-/// Responsibilities proportional to exp(-|y - centre_k|^2 / (2 width^2)); y = transform (d x d, lower triangular) times
-/// the standardised coordinates of the frame, centres d x K. Width 0 gives all of an observation to the nearest.
+/// Responsibilities proportional to exp(-|y - centre_k|^2 / (2 width^2)); y = transform (d x d, lower triangular; none:
+/// the identity) times the standardised coordinates of the frame, centres d x K. Width 0 gives all of an observation to
+/// the nearest.
 struct Nearest {
   Frame frame;
   Eigen::MatrixXd transform;
   Eigen::MatrixXd centres;
   double width = 0;
   template <class Data>
-  double operator()(const Data& block, Scores scores) const {
+  [[gnu::cold]] double operator()(const Data& block, Scores scores) const {
     const Index d = block.dimension();
     Eigen::VectorXd x(d), y(d);
     for (Index i = 0; i < scores.rows(); ++i) {
       for (Index j = 0; j < d; ++j) x(j) = frame.standardised(static_cast<double>(block(j, i)), j);
-      lower_times(transform, &x(0), &y(0));
+      const bool moved = transform.size() > 0;
+      if (moved) lower_times(transform, &x(0), &y(0));
+      const double* const at = moved ? &y(0) : &x(0);
       Index best = 0;
       for (Index k = 0; k < scores.cols(); ++k) {
-        scores(i, k) = -square_distance(&y(0), &centres(0, k), d);
+        scores(i, k) = -square_distance(at, &centres(0, k), d);
         if (scores(i, k) > scores(i, best)) best = k;
       }
       const double nearest = scores(i, best);
@@ -116,21 +126,27 @@ struct Nearest {
 };
 
 /// A mixture of `components` members of the prototype's family to start a fit from: responsibilities by
-/// `options.start`, then one M-step. The same for any number of threads. Cost: about lloyd + 2 passes over (a sample
-/// of) the data.
+/// `options.start`, then one M-step. The same for any number of threads.
+///
+/// @throws InvalidArgument  for options that do not fit and data that the family cannot have produced, before any work
+///
+/// Cost: a check of the data; of starts from centres, about lloyd + 4 passes over a sample of them, else one over all.
 template <class C, Observations D>
-MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, const SeedOptions& options = {}) {
+[[gnu::cold]] MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng,
+                                const SeedOptions& options = {}) {
   require(components >= 1, "a mixture needs at least one component, got ", components);
   require(x.size() > 0, "a start needs at least one observation, got none (data of ", x.dimension(), " x 0)");
   MixtureOf<C> model(ConstantGate(components),
                      Components<C>(std::vector<C>(static_cast<std::size_t>(components), prototype)));
   model.check(x);
   check(options, components, x);
-  model.follow(x);
-  // A pure cluster gives a discrete family probabilities of zero, which EM can never leave: its starts are soft.
-  const double softest = FramedComponent<C> || options.start == Start::means ? 0.0 : 1.0;
-  Workers workers(useful_threads(options.threads, x.size()));
-  Fold<MixtureOf<C>, D> fold(model, x, workers);
+  const bool drawn =
+      options.start == Start::automatic || options.start == Start::kmeans || options.start == Start::random_means;
+  const Index most = options.sample > 0 ? options.sample : start_sample(prototype, components);
+  const D part = drawn && x.size() > most ? x.gather(draw_indices(x, most, rng)) : x;
+  model.follow(part);
+  Workers workers(useful_threads(options.threads, part.size()));
+  Fold<MixtureOf<C>, D> fold(model, part, workers);
   MixtureOf<C> next = model;
   const auto learn = [&](const AnyEStep<D>& e_step) { model.maximize(fold(model, e_step), next); };
   if (options.start == Start::responsibilities) {
@@ -138,19 +154,19 @@ MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, co
   } else if (options.start == Start::random_responsibilities) {
     learn(RandomResponsibilities{rng.fork(rng())});
   } else {
-    const Frame frame = *frame_of(x, false);
-    const Index d = x.dimension();
-    Nearest nearest{frame,
-                    Eigen::MatrixXd::Identity(d, d),
-                    {},
-                    std::max(options.width, softest) * std::sqrt(static_cast<double>(x.dimension()))};
+    // A pure cluster gives a discrete family probabilities of zero, which EM can never leave: its starts are soft.
+    const double softest = FramedComponent<C> || options.start == Start::means ? 0.0 : 1.0;
+    const double width = std::max(options.width, softest) * std::sqrt(static_cast<double>(x.dimension()));
+    Nearest nearest{*frame_of(part, false), {}, {}, width};
     if (options.start == Start::means) {
       nearest.centres = options.means;
       for (Index k = 0; k < components; ++k) {
-        for (Index j = 0; j < x.dimension(); ++j) nearest.centres(j, k) = frame.standardised(options.means(j, k), j);
+        for (Index j = 0; j < x.dimension(); ++j) {
+          nearest.centres(j, k) = nearest.frame.standardised(options.means(j, k), j);
+        }
       }
     } else {
-      Sample sample = standardised_sample(x, frame, options.sample, rng);
+      Sample sample = standardised(part, nearest.frame);
       if (options.sphere) {
         nearest.transform = sphering(sample);
         const Eigen::MatrixXd before = sample.y;

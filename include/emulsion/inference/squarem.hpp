@@ -17,29 +17,26 @@ class Squarem {
  public:
   /// Makes the storage.
   template <class M>
-  void prepare(const M& model) {
+  [[gnu::cold]] void prepare(const M& model) {
     for (Eigen::VectorXd& point : points_) model.pack(point);
-    for (Eigen::VectorXd& end : ends_) model.pack(end);
   }
   /// Squared length of the step from one model to the other.
   template <class M>
-  double square_step(const M& from, const M& to) {
-    from.pack(ends_[0]);
-    to.pack(ends_[1]);
-    return square_distance(ends_[0].data(), ends_[1].data(), ends_[0].size());
+  [[gnu::cold]] double square_step(const M& from, const M& to) {
+    from.pack(points_[0]);
+    to.pack(points_[1]);
+    return square_distance(points_[0].data(), points_[1].data(), points_[0].size());
   }
-  template <class M>
-  void start(const M& first, const M& second) {
-    first.pack(points_[0]);
-    second.pack(points_[1]);
-    started_ = true;
-  }
+  /// The next plain step is the first of two to extrapolate.
+  void start() { started_ = true; }
   bool started() const { return started_; }
   void forget() { started_ = false; }
 
-  /// Writes the extrapolation of the two points kept and `latest` into `next`; false where there is none.
+  /// Writes the extrapolation of three successive plain iterates into `next`; false where there is none.
   template <class M>
-  bool extrapolate(const M& latest, M& next) {
+  [[gnu::cold]] bool extrapolate(const M& first_iterate, const M& second_iterate, const M& latest, M& next) {
+    first_iterate.pack(points_[0]);
+    second_iterate.pack(points_[1]);
     latest.pack(points_[2]);
     started_ = false;
     if (!all_finite(points_[0]) || !all_finite(points_[1]) || !all_finite(points_[2])) return false;
@@ -70,7 +67,6 @@ class Squarem {
 
  private:
   Eigen::VectorXd points_[3];
-  Eigen::VectorXd ends_[2];
   double step_ = 1, longest_ = 4;
   bool started_ = false, capped_ = false;
 };

@@ -63,7 +63,7 @@ class Mixture {
     std::tuple<typename Gate::Scratch, typename Bank::Scratch, typename Terms::Scratch...> parts;
   };
 
-  explicit Mixture(Gate gate, Bank bank, Terms... terms)
+  [[gnu::cold]] explicit Mixture(Gate gate, Bank bank, Terms... terms)
       : terms_(std::move(gate), std::move(bank), std::move(terms)...) {
     each([&](const auto& term) {
       require(term.size() == size(), "a mixture of ", size(), " weights needs as many components, got ", term.size());
@@ -145,6 +145,9 @@ class Mixture {
   void inspect(const Data& x, EventLog& log) const { bank().inspect(x, log); }
   /// Moves into the coordinates that suit the data.
   void follow(const Data& x) { std::get<1>(terms_).follow(x); }
+  /// Cheaper arithmetic for the way to the optimum, until refine(); false where it does not pay.
+  bool hasten(const Data& x) requires(Bank::hastened) { return std::get<1>(terms_).hasten(x); }
+  void refine() requires(Bank::hastened) { std::get<1>(terms_).refine(); }
   /// How well data determine the components: exact where an eigenvalue is below `least`.
   Regularity regularity(double least) const { return size() == 1 ? Regularity{} : bank().regularity(weights(), least); }
   bool emptied(Index k) const { return !(weights()(k) > 0); }
@@ -162,6 +165,8 @@ class Mixture {
   // --- prediction ---------------------------------------------------------------------------------------------------------
 
   /// log p(x_i) of every observation, in nats (n). -inf where it is below what a double can hold.
+  ///
+  /// @throws InvalidArgument if the dimensions differ or a value is not finite
   Eigen::VectorXd log_density(const Data& x) const {
     Eigen::VectorXd result(x.size());
     predict(
@@ -170,6 +175,8 @@ class Mixture {
   }
 
   /// Sum of weight x log p(x_i): the total in nats, never a mean.
+  ///
+  /// @throws InvalidArgument if the dimensions differ or a value is not finite
   double log_likelihood(const Data& x) const {
     double total = 0;
     predict(
@@ -189,7 +196,7 @@ class Mixture {
   /// @return    n x K
   /// @throws    InvalidArgument if the dimensions differ or a value is not finite
   ///
-  /// Cost O(n K d^2). Safe to call from several threads. Bishop (2006), eq. 9.23.
+  /// Cost: the scores of an E-step and its exponentials. Safe to call from several threads. Bishop (2006), eq. 9.23.
   Eigen::MatrixXd responsibilities(const Data& x) const {
     Eigen::MatrixXd result(x.size(), size());
     predict(
@@ -197,15 +204,70 @@ class Mixture {
     return result;
   }
 
-  /// The most probable component of every observation (n labels, 0 to K - 1); the first of equals.
+  /// The most probable component of every observation (n labels, 0 to K - 1); the first of equals. No exponential is
+  /// taken.
+  ///
+  /// @throws InvalidArgument if the dimensions differ or a value is not finite
   Labels classify(const Data& x) const {
     Labels labels(x.size());
-    predict(
-        x, [](Index, double) {},
-        [&](Index first, const auto& r) {
-          for (Index i = 0; i < r.rows(); ++i) r.row(i).maxCoeff(&labels(first + i));
-        });
+    check(x);
+    Scratch scratch = this->scratch(std::min(default_block, x.size()));
+    Eigen::VectorXd best(default_block);
+    for_each_block(x, [&](const Data& part) {
+      Scores scores(scratch.scores.topRows(part.size()));
+      score(part, scores, scratch);
+      Index* const label = labels.data() + (part.first() - x.first());
+      for (Index i = 0; i < part.size(); ++i) best(i) = nothing, label[i] = -1;
+      for (Index k = 0; k < size(); ++k) {
+        const double* s = scores.data() + k * scores.outerStride();
+        for (Index i = 0; i < part.size(); ++i) {
+          const bool better = s[i] > best(i);
+          label[i] = better ? k : label[i];
+          best(i) = better ? s[i] : best(i);
+        }
+      }
+      for (Index i = 0; i < part.size(); ++i) {
+        if (label[i] < 0) label[i] = nearest(part, i);
+      }
+    });
     return labels;
+  }
+
+  // --- one point at a time: nothing is allocated, for families that offer it up to 64 dimensions -------------------------
+
+  /// log p(x) of one point (d), in nats; as log_density.
+  ///
+  /// @throws InvalidArgument if the dimensions differ
+  double log_density_at(const Eigen::Ref<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>& x) const requires
+      requires(const Member& c, const Scalar* p) {
+    c.log_density_at(p);
+  }
+  {
+    double largest = nothing, sum = 0;
+    scores_at(x, [&](Index, double score) {
+      if (score > largest) {
+        sum = sum * std::exp(largest - score) + 1;
+        largest = score;
+      } else {
+        sum += std::exp(score - largest);
+      }
+    });
+    return sum > 0 ? largest + std::log(sum) : nothing;
+  }
+  /// The most probable component of one point (d); the first of equals.
+  ///
+  /// @throws InvalidArgument if the dimensions differ
+  Index classify_at(const Eigen::Ref<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>& x) const requires
+      requires(const Member& c, const Scalar* p) {
+    c.log_density_at(p);
+  }
+  {
+    double largest = nothing;
+    Index best = -1;
+    scores_at(x, [&](Index k, double score) {
+      if (score > largest) largest = score, best = k;
+    });
+    return best >= 0 ? best : nearest(Data(x.data(), x.size(), 1, 1, x.size()), 0);
   }
 
   /// d x n independent draws, one per column; the components they came from in `labels` if asked.
@@ -245,38 +307,65 @@ class Mixture {
     });
   }
 
+  static constexpr double nothing = -std::numeric_limits<double>::infinity();
+
+  template <class Use>
+  static void for_each_block(const Data& x, const Use& use) {
+    for (Index first = 0; first < x.size(); first += default_block) {
+      use(x.slice(first, std::min(default_block, x.size() - first)));
+    }
+  }
+
   /// Blocks of responsibilities to `use`, log normalisers to `row`.
   template <class Row, class Use>
   void predict(const Data& x, const Row& row, const Use& use) const {
     check(x);
     Scratch scratch = this->scratch(std::min(default_block, x.size()));
-    for (Index first = 0; first < x.size(); first += default_block) {
-      const Data part = x.slice(first, std::min(default_block, x.size() - first));
+    Eigen::VectorXd normalisers(default_block);
+    for_each_block(x, [&](const Data& part) {
       Scores scores(scratch.scores.topRows(part.size()));
       score(part, scores, scratch);
-      // A query so far away that its coordinates overflow scores inf - inf; its density is zero to a double.
-      for (Index k = 0; k < size(); ++k) {
-        for (Index i = 0; i < part.size(); ++i) {
-          if (std::isnan(scores(i, k))) scores(i, k) = -std::numeric_limits<double>::infinity();
-        }
-      }
-      Soft::normalise(scores, nullptr, [&](Index i, const double* normalisers, Index count) {
-        for (Index t = 0; t < count; ++t) row(first + i + t, normalisers[t]);
-      });
+      Soft::normalise(scores, nullptr, normalisers.data());
+      const Index first = part.first() - x.first();
       for (Index i = 0; i < part.size(); ++i) {
-        double total = 0;
-        for (Index k = 0; k < size(); ++k) total += scores(i, k);
-        if (total > 0) continue;
-        Index best = -1;
-        double nearest = 0;
-        for (Index k = 0; k < size(); ++k) {
-          if (!(weights()(k) > 0)) continue;
-          const double nearness = bank().nearness(part, i, k);
-          if (best < 0 || nearness > nearest) best = k, nearest = nearness;
-        }
-        for (Index k = 0; k < size(); ++k) scores(i, k) = k == best ? 1 : 0;
+        if (!std::isfinite(normalisers(i))) normalisers(i) = rescue(part, i, scores);
+        row(first + i, normalisers(i));
       }
       use(first, scores);
+    });
+  }
+
+  /// Responsibilities of an observation so far away that its scores are -inf, or inf - inf where its coordinates
+  /// overflow: what such a component says counts as zero. Returns the log normaliser.
+  [[gnu::cold]] double rescue(const Data& part, Index i, Scores& scores) const {
+    Eigen::MatrixXd one(1, size());
+    Scratch own = this->scratch(1);
+    score(part.slice(i, 1), own.scores.topRows(1), own);
+    for (Index k = 0; k < size(); ++k) one(0, k) = std::isnan(own.scores(0, k)) ? nothing : own.scores(0, k);
+    const double normaliser = Soft::normalise(one, nullptr, nullptr);  // the sum over one observation
+    if (!(normaliser > nothing)) one(0, nearest(part, i)) = 1;
+    scores.row(i) = one;
+    return normaliser;
+  }
+
+  /// The component with positive weight nearest to an observation that has no density to a double.
+  [[gnu::cold]] Index nearest(const Data& block, Index i) const {
+    Index best = -1;
+    double nearness = 0;
+    for (Index k = 0; k < size(); ++k) {
+      if (!(weights()(k) > 0)) continue;
+      const double own = bank().nearness(block, i, k);
+      if (best < 0 || own > nearness) best = k, nearness = own;
+    }
+    return best;
+  }
+
+  template <class Use>
+  void scores_at(const Eigen::Ref<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>& x, const Use& use) const {
+    require(x.size() == dimension(), "expected a point of dimension ", dimension(), ", got ", x.size());
+    for (Index k = 0; k < size(); ++k) {
+      const double score = gate().log_weight(k) + bank()[k].log_density_at(x.data());
+      if (score > nothing) use(k, score);  // false for inf - inf too, where a coordinate overflows
     }
   }
 
