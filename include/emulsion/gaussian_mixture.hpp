@@ -7,7 +7,7 @@
 #include "emulsion/distributions/gaussian.hpp"
 #include "emulsion/inference/criteria.hpp"
 #include "emulsion/inference/fit_mixture.hpp"
-#include "emulsion/models/gaussian_regression.hpp"
+#include "emulsion/models/mixture.hpp"
 
 namespace emulsion {
 
@@ -177,3 +177,21 @@ Selection<BasicGaussianMixture<typename Derived::Scalar>> select_gaussian_mixtur
 }
 
 }  // namespace emulsion
+
+#ifdef EMULSION_COMPILED
+// The optional target emulsion::compiled holds these (src/compiled.cpp): a program that only calls them compiles
+// faster.
+namespace emulsion {
+
+extern template Fit<GaussianMixture> fit_gaussian_mixture(const Points<double>&, const GaussianMixtureOptions&);
+extern template Selection<GaussianMixture> select_gaussian_mixture(const Points<double>&, const SelectionOptions&);
+extern template Fit<GaussianMixture> em(GaussianMixture, const Points<double>&, const EmOptions&, Soft, NoReduce);
+
+/// "Undefined reference to compiled_for<64>": this program is compiled for other registers (-march) than
+/// emulsion::compiled, and its Eigen matrices would not fit. Give both the same option.
+template <int alignment>
+bool compiled_for();
+inline const bool compiled = compiled_for<EIGEN_MAX_ALIGN_BYTES>();
+
+}  // namespace emulsion
+#endif

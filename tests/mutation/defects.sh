@@ -22,13 +22,13 @@ defect 'block not centred' 'gaussian' 'const double own = -added * shift(c);' 'c
 defect 'scaling forgets the scatter' 'gaussian' 'for (Index i = 0; i < scatter.size(); ++i) scatter(i) *= c;' ''
 defect 'scaling by zero keeps the mean' 'gaussian' \
   'for (Index j = 0; j < mean.size() && weight == 0; ++j) mean(j) = 0;' ''
-defect 'weight zero counted as a little' 'gaussian' 'double total = S::sum((sums[0] + sums[1]) + (sums[2] + sums[3]));' \
-  'double total = 1e-8 + S::sum((sums[0] + sums[1]) + (sums[2] + sums[3]));'
+defect 'weight zero counted as a little' 'gaussian' 'const double weight = simd_sum(w, block.size);' \
+  'const double weight = 1e-8 + simd_sum(w, block.size);'
 defect 'log determinant forgotten' 'gaussian' '+ precision_.log_determinant();' ';'
 defect 'constant of the density forgotten' 'gaussian' \
   '* log_two_pi + frame_->log_jacobian()' '* 0.0 + frame_->log_jacobian()'
 defect 'Jacobian of the frame forgotten' 'gaussian' 'log_two_pi + frame_->log_jacobian()' 'log_two_pi'
-defect 'density overwrites' 'gaussian' 'S::store(out, S::load(out) + (constant - 0.5 * q[r]));' 'S::store(out, constant - 0.5 * q[r]);'
+defect 'density overwrites' 'gaussian' 'before += added;' 'before = added;'
 defect 'transposed factor in the density' 'gaussian' 'z[t] += panel[4 * j + t] * y;' 'z[t] += panel[4 * t + j] * y;'
 defect 'observations left out that matter' 'gaussian' 'const double least = 1e-19 * weight;' 'const double least = 1e-3 * weight;'
 defect 'wide moments without weights' 'gaussian' 'const Lanes value = weight * (S::load' 'const Lanes value = (S::load'
@@ -70,11 +70,10 @@ defect 'unordered merge' 'model' 'mine.wait();' ''
 defect 'chunks depend on the threads' 'model' 'chunk_(block_ * std::max<Index>(1, data.size() / (block_ * most_chunks)))' \
   'chunk_(block_ * std::max<Index>(1, data.size() / (block_ * most_chunks)) * workers.size())'
 defect 'fold keeps the sum of the pass before' 'model' 'partial *= 0.0;' ''
-defect 'responsibilities without weights' 'model' \
+defect 'responsibilities without weights' 'mixture' \
   'sum[t] == 0 ? Lanes{} : w / sum[t];' 'sum[t] == 0 ? Lanes{} : 1.0 / sum[t];'
-defect 'log normaliser without weights' 'model' 'total += w == 0 ? Lanes{} : w * normaliser;' 'total += w == 0 ? Lanes{} : normaliser;'
-defect 'log-sum-exp without the maximum' 'mixture' 'largest[t] = largest[t] == nothing ? Lanes{} : largest[t];' \
-  'largest[t] = Lanes{};'
+defect 'log normaliser without weights' 'mixture' 'total += w == 0 ? Lanes{} : w * normaliser;' 'total += w == 0 ? Lanes{} : normaliser;'
+defect 'log-sum-exp without the maximum' 'mixture' 'shift = shift == nothing ? Lanes{} : shift;' 'shift = Lanes{};'
 defect 'the last rows without weights' 'model' 's[k * stride] / sum * w;' 's[k * stride] / sum;'
 defect 'objective with slack' 'model' 'slack = 1e5 *' 'slack = 1e10 *'
 defect 'converged without the distance' 'model' 'return confirming_ && (plain_ >= 8 || convergence_.fixed_point()) && convergence_.settled();' \

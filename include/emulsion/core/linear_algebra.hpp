@@ -40,6 +40,16 @@ bool all_finite(const Dense& a) {
   return true;
 }
 
+/// The largest |element|, zero where there is none.
+template <class Dense>
+double largest_magnitude(const Dense& a) {
+  double largest = 0;
+  for (Index j = 0; j < a.cols(); ++j) {
+    for (Index i = 0; i < a.rows(); ++i) largest = std::max(largest, std::abs(a(i, j)));
+  }
+  return largest;
+}
+
 /// Sum of squared elements.
 template <class Dense>
 double sum_of_squares(const Dense& a) {

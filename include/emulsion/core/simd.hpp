@@ -138,8 +138,9 @@ struct Simd {
 inline double simd_sum(const double* x, Index n) {
   using S = Simd<double>;
   S::Lanes sums[4]{};
+  constexpr Index step = Index{4} * S::lanes;
   Index i = 0;
-  for (; i + 4 * S::lanes <= n; i += 4 * S::lanes) {
+  for (; i + step <= n; i += step) {
     for (Index s = 0; s < 4; ++s) sums[s] += S::load(x + i + s * S::lanes);
   }
   double total = S::sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
@@ -151,15 +152,16 @@ inline double simd_sum(const double* x, Index n) {
 inline bool simd_all_finite(const double* x, Index n) {
   using S = Simd<double>;
   S::Lanes sums[4]{};
+  constexpr Index step = Index{4} * S::lanes;
   Index i = 0;
-  for (; i + 4 * S::lanes <= n; i += 4 * S::lanes) {
+  for (; i + step <= n; i += step) {
     for (Index s = 0; s < 4; ++s) {
       const S::Lanes value = S::load(x + i + s * S::lanes);
-      sums[s] += value - value;
+      sums[s] += value - value;  // NOLINT(misc-redundant-expression)
     }
   }
   double total = S::sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
-  for (; i < n; ++i) total += x[i] - x[i];
+  for (; i < n; ++i) total += x[i] - x[i];  // NOLINT(misc-redundant-expression)
   return total == 0;
 }
 
@@ -226,14 +228,15 @@ typename Simd<Scalar>::Lanes simd_log(const typename Simd<Scalar>::Lanes& x) {
   using Lanes = typename S::Lanes;
   using Bits = typename S::Bits;
   const Bits power = ((Bits)x - F::root_half) >> F::mantissa;
-  const Lanes m = (Lanes)((Bits)x - (power << F::mantissa));
+  const auto m = (Lanes)((Bits)x - (power << F::mantissa));
   const Lanes k = (Lanes)(power + (Bits)S::all(F::round)) - F::round;
   const Lanes s = (m - Scalar(1)) / (m + Scalar(1));
   const Lanes square = s * s;
   constexpr int degree = static_cast<int>(sizeof(F::log) / sizeof(Scalar)) - 1;
   Lanes p = S::all(F::log[degree]);
   for (int i = degree - 1; i >= 0; --i) p = p * square + F::log[i];
-  return k * F::log2_high + (Scalar(2) * s * (square * p) + (Scalar(2) * s + k * F::log2_low)) + (x - x);
+  return k * F::log2_high + (Scalar(2) * s * (square * p) + (Scalar(2) * s + k * F::log2_low)) +
+         (x - x);  // NOLINT(misc-redundant-expression): NaN stays
 }
 
 }  // namespace emulsion

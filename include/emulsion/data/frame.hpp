@@ -40,6 +40,13 @@ struct Frame {
     return sum;
   }
 
+  /// What an observation was, of y in scaled units about the centre.
+  Eigen::VectorXd restored(const Eigen::VectorXd& y) const {
+    Eigen::VectorXd x(dimension());
+    for (Index j = 0; j < dimension(); ++j) x(j) = (y(j) + centre(j)) / scale(j);
+    return x;
+  }
+
   /// Dimension j of an observation, of order one.
   double standardised(double x, Index j) const { return (x * scale(j) - centre(j)) / spread(j); }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "emulsion/core/constants.hpp"
@@ -67,10 +68,14 @@ class BasicGaussian {
     const Index d = mean.size();
     require(d >= 1 && covariance.rows() == d && covariance.cols() == d, "a Gaussian with a mean of dimension ", d,
             " needs a covariance of ", d, " x ", d, ", got ", covariance.rows(), " x ", covariance.cols());
-    require(mean.allFinite() && covariance.allFinite(), "the mean and covariance of a Gaussian must be finite");
-    const double largest = covariance.cwiseAbs().maxCoeff();
-    require((covariance - covariance.transpose()).cwiseAbs().maxCoeff() <= 1e-10 * largest,
-            "a covariance must be symmetric; this one differs from its transpose by more than rounding");
+    require(all_finite(mean) && all_finite(covariance), "the mean and covariance of a Gaussian must be finite");
+    const double largest = largest_magnitude(covariance);
+    for (Index j = 0; j < d; ++j) {
+      for (Index i = 0; i < j; ++i) {
+        require(std::abs(covariance(i, j) - covariance(j, i)) <= 1e-10 * largest,
+                "a covariance must be symmetric; this one differs from its transpose by more than rounding");
+      }
+    }
     Frame frame = Frame::identity(d);
     for (Index j = 0; j < d; ++j) {
       require(covariance(j, j) > 0, "a covariance must be positive definite; its diagonal element ", j, " is ",
@@ -78,7 +83,7 @@ class BasicGaussian {
       frame.scale(j) = Frame::scale_for(std::sqrt(covariance(j, j)));
     }
     if (structure == Covariance::spherical) frame.scale.setConstant(frame.scale(0));
-    frame.centre = mean.cwiseProduct(frame.scale);
+    for (Index j = 0; j < d; ++j) frame.centre(j) = mean(j) * frame.scale(j);
     if (is_diagonal(structure)) {
       for (Index i = 0; i < d; ++i) {
         for (Index j = 0; j < d; ++j) {
@@ -105,17 +110,19 @@ class BasicGaussian {
     const Index d = mean.size();
     require(d >= 1 && lower.rows() == d && lower.cols() == d, "a Gaussian with a mean of dimension ", d,
             " needs a factor of ", d, " x ", d, ", got ", lower.rows(), " x ", lower.cols());
-    require(mean.allFinite() && lower.allFinite(), "the mean and factor of a Gaussian must be finite");
+    require(all_finite(mean) && all_finite(lower), "the mean and factor of a Gaussian must be finite");
     BasicGaussian result(d);
     Eigen::MatrixXd factor = lower;
     Frame frame = Frame::identity(d);
     for (Index i = 0; i < d; ++i) {
       require(lower(i, i) > 0, "the factor of a covariance needs a positive diagonal; element ", i, " is ",
               lower(i, i));
-      frame.scale(i) = Frame::scale_for(lower.row(i).head(i + 1).cwiseAbs().maxCoeff());
+      double largest = 0;
+      for (Index j = 0; j <= i; ++j) largest = std::max(largest, std::abs(lower(i, j)));
+      frame.scale(i) = Frame::scale_for(largest);
+      frame.centre(i) = mean(i) * frame.scale(i);
       for (Index j = 0; j <= i; ++j) factor(i, j) *= frame.scale(i);
     }
-    frame.centre = mean.cwiseProduct(frame.scale);
     result.frame_ = std::make_shared<const Frame>(std::move(frame));
     result.precision_.set_from_factor(std::move(factor));
     result.refresh();
@@ -140,7 +147,7 @@ class BasicGaussian {
   Covariance structure() const { return precision_.structure(); }
   double floor() const { return floor_; }
   /// d
-  Eigen::VectorXd mean() const { return (location_ + frame_->centre).cwiseQuotient(frame_->scale); }
+  Eigen::VectorXd mean() const { return frame_->restored(location_); }
   /// d x d. Elements beyond the range of a double are infinite or zero; factor() is exact then.
   Eigen::MatrixXd covariance() const {
     Eigen::MatrixXd result = Eigen::MatrixXd::Zero(dimension(), dimension());
@@ -153,7 +160,9 @@ class BasicGaussian {
   /// Lower triangular L with covariance L L', d x d.
   Eigen::MatrixXd factor() const {
     Eigen::MatrixXd l = precision_.factor();
-    for (Index i = 0; i < dimension(); ++i) l.row(i) /= frame_->scale(i);
+    for (Index j = 0; j < dimension(); ++j) {
+      for (Index i = j; i < dimension(); ++i) l(i, j) /= frame_->scale(i);
+    }
     return l;
   }
   /// How many eigenvalues of the covariance the floor holds up.
@@ -174,8 +183,8 @@ class BasicGaussian {
     return std::clamp<Index>(600'000 / bytes / 64 * 64, 384, mixed ? 512 : 1024);
   }
   Packed packed(Index most) const {
-    const PackedPoints<double> exact(most, dimension(), precision_.diagonal());
-    if constexpr (mixed) return {PackedPoints<float>(most, dimension(), precision_.diagonal()), exact};
+    PackedPoints<double> exact(most, dimension(), precision_.diagonal());
+    if constexpr (mixed) return {PackedPoints<float>(most, dimension(), precision_.diagonal()), std::move(exact)};
     else return exact;
   }
   void read(const Data& block, Packed& packed) const {
@@ -199,7 +208,8 @@ class BasicGaussian {
   /// Works on float data in float until refine() is called. False where there is nothing to gain, or their scale is
   /// near the ends of a float's range.
   bool hasten(const Data&) requires mixed {
-    fast_ = frame_->scale.minCoeff() > 0x1p-100 && frame_->scale.maxCoeff() < 0x1p100;
+    fast_ = true;
+    for (Index j = 0; j < dimension(); ++j) fast_ = fast_ && std::abs(std::ilogb(frame_->scale(j))) < 100;
     refresh();
     return fast_;
   }
@@ -237,9 +247,9 @@ class BasicGaussian {
       y(j) = std::ldexp(mantissa, power + std::ilogb(frame_->scale(j)) - 1100) -
              std::ldexp(frame_->centre(j) + location_(j), -1100);
     }
-    const double largest = y.cwiseAbs().maxCoeff();
+    const double largest = largest_magnitude(y);
     if (!(largest > 0)) return -std::numeric_limits<double>::infinity();
-    y /= largest;
+    for (Index j = 0; j < d; ++j) y(j) /= largest;
     Eigen::VectorXd z(d);
     precision_.times(y.data(), z.data());
     return std::log(largest) + 0.5 * std::log(sum_of_squares(z)) + (overflow ? 1100 * std::log(2.0) : 0.0);
@@ -344,8 +354,8 @@ class BasicGaussian {
     Eigen::VectorXd z(d), y(d);
     for (Index j = 0; j < d; ++j) z(j) = rng.normal();
     precision_.divide(z.data(), y.data());
-    y += location_;
-    return (y + frame_->centre).cwiseQuotient(frame_->scale);
+    for (Index j = 0; j < d; ++j) y(j) += location_(j);
+    return frame_->restored(y);
   }
 
   // --- model files: see data/model_file.hpp ---------------------------------------------------------------------------

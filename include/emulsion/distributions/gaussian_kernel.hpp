@@ -338,7 +338,7 @@ void moments_of_chosen(PackedPoints<Scalar>& block, const double* w, Index count
     Scalar* to =
         diagonal_only ? nullptr : block.weighted.data() + c / P::strip * P::strip * block.padded + c % P::strip;
     for (Index j = 0; j < block.dimension; ++j) {
-      const double y = static_cast<double>(x[j * P::strip] - block.origin(j));
+      const auto y = static_cast<double>(x[j * P::strip] - block.origin(j));
       block.first(j) += weight * y;
       if (diagonal_only) block.second(j, 0) += weight * y * y;
       else to[j * P::strip] = static_cast<Scalar>(root * y);

@@ -69,7 +69,7 @@ struct Soft {
     for (Index k = 1; k < size; ++k) {
       for (Index t = 0; t < registers; ++t) largest[t] = S::max(largest[t], S::load(s + k * stride + t * lanes));
     }
-    for (Index t = 0; t < registers; ++t) largest[t] = largest[t] == nothing ? Lanes{} : largest[t];
+    for (Lanes& shift : largest) shift = shift == nothing ? Lanes{} : shift;
     for (Index k = 0; k < size; ++k) {
       for (Index t = 0; t < registers; ++t) {
         double* const at = s + k * stride + t * lanes;

@@ -54,7 +54,7 @@ class MultiStart {
 
   [[gnu::cold]] Fit<Model> operator()() {
     do {
-      const Index first = static_cast<Index>(runs_.size());
+      const auto first = static_cast<Index>(runs_.size());
       for (Index r = first; r < first + batch_ && (r == 0 || !stopped()); ++r) short_fit(r);
       finish_best_since(first);
     } while (static_cast<Index>(runs_.size()) < most_ && !stopped() && reached() < 3);
