@@ -95,7 +95,7 @@ int main() {
   std::printf("exp_ns_eigen %.3f\n", exp_ns([](const auto& x, auto& y) { y = x.exp(); }));
   std::printf("exp_ns_emulsion %.3f\n", exp_ns([](const auto& x, auto& y) {
                 for (Eigen::Index i = 0; i < x.size(); i += S::lanes) {
-                  S::store(&y(i), emulsion::simd_exp<double>(S::load(&x(i))));
+                  S::store(&y(i), emulsion::simd_exp<S>(S::load(&x(i))));
                 }
               }));
   const std::vector<double> data(std::size_t{1} << 26, 1.0);

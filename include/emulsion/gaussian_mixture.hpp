@@ -7,7 +7,7 @@
 #include "emulsion/distributions/gaussian.hpp"
 #include "emulsion/inference/criteria.hpp"
 #include "emulsion/inference/fit_mixture.hpp"
-#include "emulsion/models/mixture.hpp"
+#include "emulsion/models/gaussian_regression.hpp"
 
 namespace emulsion {
 

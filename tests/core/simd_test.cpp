@@ -16,15 +16,17 @@ using S = Simd<double>;
 /// f of x in every lane, which must not depend on the lane.
 template <class F>
 double in_lanes(const F& f, double x) {
-  const S::Lanes result = f(S::all(x));
+  S::Lanes result;
+  S::fill(result, x);
+  f(result);
   for (int i = 1; i < S::lanes; ++i) CHECK((result[i] == result[0] || std::isnan(result[0])));
   return result[0];
 }
 double exp_of(double x) {
-  return in_lanes([](const S::Lanes& v) { return simd_exp<double>(v); }, x);
+  return in_lanes([](S::Lanes& v) { simd_exp<S>(v); }, x);
 }
 double log_of(double x) {
-  return in_lanes([](const S::Lanes& v) { return simd_log<double>(v); }, x);
+  return in_lanes([](S::Lanes& v) { simd_log<S>(v); }, x);
 }
 
 constexpr double infinity = std::numeric_limits<double>::infinity(), unit = std::numeric_limits<double>::epsilon();

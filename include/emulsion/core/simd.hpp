@@ -9,11 +9,26 @@
 
 namespace emulsion {
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpsabi"  // wide registers are never passed to a function: all is inlined
+
+/// Bytes of a register under the compiler's flags: as wide as Eigen's packets.
+inline constexpr int simd_bytes = EIGEN_MAX_ALIGN_BYTES < 16 ? 16 : EIGEN_MAX_ALIGN_BYTES;
+
+// A program compiled for any x86-64 asks at run time whether the processor has wider registers.
+#if defined(__x86_64__) && !defined(__AVX__)
+#define EMULSION_SIMD_AT_RUN_TIME 1
+inline constexpr int widest_simd_bytes = 32;
+#else
+#define EMULSION_SIMD_AT_RUN_TIME 0
+inline constexpr int widest_simd_bytes = simd_bytes;
+#endif
+
 /// A register full of scalars, by the vector extension of g++ and clang: one value for each of `lanes` observations.
-/// As wide as Eigen's packets under the same compiler flags.
-template <class Scalar>
+template <class Scalar_, int bytes = simd_bytes>
 struct Simd {
-  static constexpr int bytes = EIGEN_MAX_ALIGN_BYTES < 16 ? 16 : EIGEN_MAX_ALIGN_BYTES;
+  using Scalar = Scalar_;
+  static constexpr bool widest = bytes == widest_simd_bytes;
   static constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
   static constexpr int registers = bytes >= 64 ? 32 : 16;  ///< how many the processor has
   using Word = std::conditional_t<sizeof(Scalar) == 8, std::uint64_t, std::uint32_t>;
@@ -25,55 +40,78 @@ struct Simd {
   typedef double Wide __attribute__((vector_size(lanes * sizeof(double))));  ///< as many doubles
   // NOLINTEND(modernize-use-using)
 
-  static Lanes load(const Scalar* from) {
+  // No function takes or returns a register by value: how that is done differs between functions compiled for different
+  // processors.
+
+  /// A register's worth of memory, of any alignment: to be computed with or copied, never to be bound to a reference.
+  struct [[gnu::packed, gnu::may_alias]] Stored {
     Lanes value;
-    std::memcpy(&value, from, sizeof value);
-    return value;
+  };
+
+  [[gnu::always_inline]] static const Stored& load(const Scalar* from) {
+    return *reinterpret_cast<const Stored*>(from);
   }
-  static Lanes all(Scalar x) { return x - Lanes{}; }  // x + 0 would not be x for x = -0, and costs an addition
-  /// The value, in a register from here on: else g++ reads memory again at every use, and a processor that does as many
-  /// multiply-adds as loads in a cycle waits for the loads.
-  static Lanes held(Lanes value) {
-#if defined(__AVX512F__)
+  /// x in every lane. (x + 0 would not be x for x = -0, and costs an addition.)
+  [[gnu::always_inline]] static void fill(Lanes& to, Scalar x) { to = x - Lanes{}; }
+  /// Holds the value in a register from here on: else g++ reads memory again at every use, and a processor that does as
+  /// many multiply-adds as loads in a cycle waits for the loads.
+  [[gnu::always_inline]] static void hold([[maybe_unused]] Lanes& value) {
+#if defined(__clang__)
+#elif defined(__AVX512F__)
     __asm__("" : "+v"(value));
 #elif defined(__SSE2__)
     __asm__("" : "+x"(value));
 #endif
-    return value;
   }
-  static void store(Scalar* to, const Lanes& value) { std::memcpy(to, &value, sizeof value); }
-  static double sum(const Lanes& value) {
+  [[gnu::always_inline]] static void load_held(Lanes& to, const Scalar* from) {
+    to = load(from).value;
+    hold(to);
+  }
+  [[gnu::always_inline]] static void store(Scalar* to, const Lanes& value) { std::memcpy(to, &value, sizeof value); }
+  [[gnu::always_inline]] static double sum(const Lanes& value) {
     double total = 0;
     for (int i = 0; i < lanes; ++i) total += static_cast<double>(value[i]);
     return total;
   }
-  static Lanes max(const Lanes& a, const Lanes& b) { return a > b ? a : b; }
 
   /// Sums of four registers, added to to[0], ..., to[3].
-  static void add_sums(double* to, const Lanes (&v)[4]) {
-    const Lanes ab = neighbours(v[0], v[1]), cd = neighbours(v[2], v[3]);
+  [[gnu::always_inline]] static void add_sums(double* to, const Lanes (&v)[4]) {
+    Lanes ab, cd;
+    neighbours(ab, v[0], v[1]);
+    neighbours(cd, v[2], v[3]);
     if constexpr (lanes == 2) {
       to[0] += ab[0], to[1] += ab[1], to[2] += cd[0], to[3] += cd[1];
     } else {
-      add_four(to, fold_to<4>(neighbours(ab, cd)));
+      neighbours(ab, ab, cd);
+      typename Some<4>::Type sums;
+      fold_to<4>(sums, ab);
+      add_four(to, sums);
     }
   }
   /// The same of twice four, in fewer operations.
-  static void add_sums(double* to, const Lanes (&v)[4], double* more, const Lanes (&u)[4]) {
+  [[gnu::always_inline]] static void add_sums(double* to, const Lanes (&v)[4], double* more, const Lanes (&u)[4]) {
     if constexpr (lanes < 8) {
       add_sums(to, v);
       add_sums(more, u);
     } else {
-      const auto all = fold_to<8>(neighbours(neighbours(neighbours(v[0], v[1]), neighbours(v[2], v[3])),
-                                             neighbours(neighbours(u[0], u[1]), neighbours(u[2], u[3]))));
+      Lanes a, b, c, d;
+      neighbours(a, v[0], v[1]);
+      neighbours(b, v[2], v[3]);
+      neighbours(c, u[0], u[1]);
+      neighbours(d, u[2], u[3]);
+      neighbours(a, a, b);
+      neighbours(c, c, d);
+      neighbours(a, a, c);
+      typename Some<8>::Type all;
+      fold_to<8>(all, a);
       add_four(to, __builtin_shufflevector(all, all, 0, 1, 2, 3));
       add_four(more, __builtin_shufflevector(all, all, 4, 5, 6, 7));
     }
   }
   /// Swaps lanes and registers: lane i of register j becomes lane j of register i.
-  static void transpose(Lanes (&v)[lanes]) { transpose_by<1>(v); }
+  [[gnu::always_inline]] static void transpose(Lanes (&v)[lanes]) { transpose_by<1>(v); }
   /// Lanes 0, 2, 4, ... and 1, 3, 5, ... of a and b in a row.
-  static void deinterleave(Lanes& a, Lanes& b) { deinterleave(a, b, Places()); }
+  [[gnu::always_inline]] static void deinterleave(Lanes& a, Lanes& b) { deinterleave(a, b, Places()); }
 
  private:
   using Places = std::make_index_sequence<static_cast<std::size_t>(lanes)>;
@@ -84,19 +122,19 @@ struct Simd {
   };
   /// `count` sums from as many groups of neighbouring lanes.
   template <int count>
-  static typename Some<count>::Type fold_to(Lanes v) {
+  [[gnu::always_inline]] static void fold_to(typename Some<count>::Type& to, Lanes& v) {
     if constexpr (count == lanes) {
-      return v;
+      to = v;
     } else {
-      for (int left = lanes; left > 2 * count; left /= 2) v = neighbours(v, v);
-      return halves<count>(v, std::make_index_sequence<static_cast<std::size_t>(count)>());
+      for (int left = lanes; left > 2 * count; left /= 2) neighbours(v, v, v);
+      halves<count>(to, v, std::make_index_sequence<static_cast<std::size_t>(count)>());
     }
   }
   template <int count, std::size_t... I>
-  static typename Some<count>::Type halves(const Lanes& v, std::index_sequence<I...>) {
-    return __builtin_shufflevector(v, v, (2 * I)...) + __builtin_shufflevector(v, v, (2 * I + 1)...);
+  [[gnu::always_inline]] static void halves(typename Some<count>::Type& to, const Lanes& v, std::index_sequence<I...>) {
+    to = __builtin_shufflevector(v, v, (2 * I)...) + __builtin_shufflevector(v, v, (2 * I + 1)...);
   }
-  static void add_four(double* to, const typename Some<4>::Type& sums) {
+  [[gnu::always_inline]] static void add_four(double* to, const typename Some<4>::Type& sums) {
     typedef double Four __attribute__((vector_size(4 * sizeof(double))));  // NOLINT(modernize-use-using)
     Four before;
     std::memcpy(&before, to, sizeof before);
@@ -106,7 +144,7 @@ struct Simd {
 
   /// Exchanges blocks of h lanes between registers h apart, then blocks of 2 h.
   template <int h>
-  static void transpose_by(Lanes (&v)[lanes]) {
+  [[gnu::always_inline]] static void transpose_by(Lanes (&v)[lanes]) {
     if constexpr (h < lanes) {
       for (int r = 0; r < lanes; ++r) {
         if ((r & h) == 0) exchange<h>(v[r], v[r + h], Places());
@@ -115,23 +153,25 @@ struct Simd {
     }
   }
   template <int h, std::size_t... I>
-  static void exchange(Lanes& a, Lanes& b, std::index_sequence<I...>) {
+  [[gnu::always_inline]] static void exchange(Lanes& a, Lanes& b, std::index_sequence<I...>) {
     const Lanes low = __builtin_shufflevector(a, b, ((I & h) != 0 ? lanes + I - h : I)...);
     b = __builtin_shufflevector(a, b, ((I & h) != 0 ? lanes + I : I + h)...);
     a = low;
   }
   template <std::size_t... I>
-  static void deinterleave(Lanes& a, Lanes& b, std::index_sequence<I...>) {
+  [[gnu::always_inline]] static void deinterleave(Lanes& a, Lanes& b, std::index_sequence<I...>) {
     const Lanes even = __builtin_shufflevector(a, b, (2 * I)...);
     b = __builtin_shufflevector(a, b, (2 * I + 1)...);
     a = even;
   }
   template <std::size_t... I>
-  static Lanes neighbours(const Lanes& a, const Lanes& b, std::index_sequence<I...>) {
-    return __builtin_shufflevector(a, b, (2 * I)...) + __builtin_shufflevector(a, b, (2 * I + 1)...);
+  [[gnu::always_inline]] static void neighbours(Lanes& to, const Lanes& a, const Lanes& b, std::index_sequence<I...>) {
+    to = __builtin_shufflevector(a, b, (2 * I)...) + __builtin_shufflevector(a, b, (2 * I + 1)...);
   }
   /// Sums of neighbouring lanes: those of a, then those of b.
-  static Lanes neighbours(const Lanes& a, const Lanes& b) { return neighbours(a, b, Places()); }
+  [[gnu::always_inline]] static void neighbours(Lanes& to, const Lanes& a, const Lanes& b) {
+    neighbours(to, a, b, Places());
+  }
 };
 
 /// Sum of n numbers.
@@ -141,7 +181,7 @@ inline double simd_sum(const double* x, Index n) {
   constexpr Index step = Index{4} * S::lanes;
   Index i = 0;
   for (; i + step <= n; i += step) {
-    for (Index s = 0; s < 4; ++s) sums[s] += S::load(x + i + s * S::lanes);
+    for (Index s = 0; s < 4; ++s) sums[s] += S::load(x + i + s * S::lanes).value;
   }
   double total = S::sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
   for (; i < n; ++i) total += x[i];
@@ -156,7 +196,7 @@ inline bool simd_all_finite(const double* x, Index n) {
   Index i = 0;
   for (; i + step <= n; i += step) {
     for (Index s = 0; s < 4; ++s) {
-      const S::Lanes value = S::load(x + i + s * S::lanes);
+      const S::Lanes value = S::load(x + i + s * S::lanes).value;
       sums[s] += value - value;  // NOLINT(misc-redundant-expression)
     }
   }
@@ -170,7 +210,7 @@ inline Index simd_count_above(const double* x, Index n, double bound) {
   using S = Simd<double>;
   S::Bits counts{};
   Index i = 0;
-  for (; i + S::lanes <= n; i += S::lanes) counts -= (S::Bits)(S::load(x + i) > bound);  // a true lane is -1
+  for (; i + S::lanes <= n; i += S::lanes) counts -= (S::Bits)(S::load(x + i).value > bound);  // a true lane is -1
   Index total = 0;
   for (int t = 0; t < S::lanes; ++t) total += static_cast<Index>(counts[t]);
   for (; i < n; ++i) total += x[i] > bound ? 1 : 0;
@@ -202,9 +242,9 @@ struct SimdFunctions<double> {
 /// exp of every lane, x <= 709: x / log 2 = k + f with |f| <= 1/2, a polynomial in f, and k put into the exponent.
 /// Relative error 2e-16 (1 + |x|), as that of an x rounded once more; exactly zero below -690; NaN for NaN. Cost about
 /// 18 operations.
-template <class Scalar>
-typename Simd<Scalar>::Lanes simd_exp(const typename Simd<Scalar>::Lanes& x) {
-  using S = Simd<Scalar>;
+template <class S>
+[[gnu::always_inline]] inline void simd_exp(typename S::Lanes& x) {
+  using Scalar = typename S::Scalar;
   using F = SimdFunctions<Scalar>;
   using Lanes = typename S::Lanes;
   using Bits = typename S::Bits;
@@ -212,31 +252,53 @@ typename Simd<Scalar>::Lanes simd_exp(const typename Simd<Scalar>::Lanes& x) {
   const Lanes rounded = y + F::round;
   const Lanes f = y - (rounded - F::round);
   constexpr int degree = static_cast<int>(sizeof(F::exp2) / sizeof(Scalar)) - 1;
-  Lanes p = S::all(F::exp2[degree]);
+  Lanes p;
+  S::fill(p, F::exp2[degree]);
   for (int i = degree - 1; i >= 0; --i) p = p * f + F::exp2[i];
   p = p * f + Scalar(1);
   const Bits shifted = (Bits)p + ((Bits)rounded << F::mantissa);
-  return (Lanes)(shifted & ~(Bits)(x < F::least_exp));
+  x = (Lanes)(shifted & ~(Bits)(x < F::least_exp));
 }
 
 /// log of every lane, for finite x >= 1: x = 2^k m with sqrt(1/2) <= m < sqrt(2), log m = 2 atanh((m - 1) / (m + 1)).
 /// Error 2 units in the last place.
-template <class Scalar>
-typename Simd<Scalar>::Lanes simd_log(const typename Simd<Scalar>::Lanes& x) {
-  using S = Simd<Scalar>;
+template <class S>
+[[gnu::always_inline]] inline void simd_log(typename S::Lanes& x) {
+  using Scalar = typename S::Scalar;
   using F = SimdFunctions<Scalar>;
   using Lanes = typename S::Lanes;
   using Bits = typename S::Bits;
+  constexpr int degree = static_cast<int>(sizeof(F::log) / sizeof(Scalar)) - 1;
   const Bits power = ((Bits)x - F::root_half) >> F::mantissa;
   const auto m = (Lanes)((Bits)x - (power << F::mantissa));
-  const Lanes k = (Lanes)(power + (Bits)S::all(F::round)) - F::round;
+  Lanes round, p;
+  S::fill(round, F::round);
+  S::fill(p, F::log[degree]);
+  const Lanes k = (Lanes)(power + (Bits)round) - F::round;
   const Lanes s = (m - Scalar(1)) / (m + Scalar(1));
   const Lanes square = s * s;
-  constexpr int degree = static_cast<int>(sizeof(F::log) / sizeof(Scalar)) - 1;
-  Lanes p = S::all(F::log[degree]);
   for (int i = degree - 1; i >= 0; --i) p = p * square + F::log[i];
-  return k * F::log2_high + (Scalar(2) * s * (square * p) + (Scalar(2) * s + k * F::log2_low)) +
-         (x - x);  // NOLINT(misc-redundant-expression): NaN stays
+  x = k * F::log2_high + (Scalar(2) * s * (square * p) + (Scalar(2) * s + k * F::log2_low)) +
+      (x - x);  // NOLINT(misc-redundant-expression): NaN stays
 }
+
+#if EMULSION_SIMD_AT_RUN_TIME
+template <class Scalar, class F>
+[[gnu::target("avx2,fma")]] auto in_avx2(const F& f) {
+  return f(Simd<Scalar, 32>());
+}
+#endif
+
+/// f(S()), S the widest Simd<Scalar> that this processor has. All that f does with registers must be inlined into it
+/// (gnu::always_inline, f itself too): the functions that it calls are compiled for any processor.
+template <class Scalar, class F>
+auto with_simd(const F& f) {
+#if EMULSION_SIMD_AT_RUN_TIME
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return in_avx2<Scalar>(f);
+#endif
+  return f(Simd<Scalar>());
+}
+
+#pragma GCC diagnostic pop
 
 }  // namespace emulsion

@@ -194,14 +194,7 @@ class BasicGaussian {
   /// out(i) += log p(x_i)
   void log_density(Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
     with_precision(block, [&](const auto& points, const auto* m, const auto* w) {
-      if (precision_.diagonal()) return add_log_density_diagonal(points, m, w, constant_, out.data());
-      switch (dimension()) {
-        case 1: return add_log_density_small<1>(points, m, w, constant_, out.data());
-        case 2: return add_log_density_small<2>(points, m, w, constant_, out.data());
-        case 3: return add_log_density_small<3>(points, m, w, constant_, out.data());
-        case 4: return add_log_density_small<4>(points, m, w, constant_, out.data());
-        default: return add_log_density_full(points, m, w, constant_, out.data());
-      }
+      add_log_density(points, precision_.diagonal(), m, w, constant_, out.data());
     });
   }
 

@@ -9,6 +9,9 @@
 #include "emulsion/core/random.hpp"
 #include "emulsion/core/simd.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpsabi"  // see simd.hpp
+
 namespace emulsion {
 
 // How the scores of a block become responsibilities times weights. Each returns the sum of weight x log normaliser.
@@ -22,9 +25,10 @@ struct Soft {
                   }) {
       return normalise(scores, block.weights(), nullptr);
     } else {
-      double total = 0, w[strip];
-      for (Index i = 0; i < scores.rows(); i += strip) {
-        const Index count = std::min(strip, scores.rows() - i);
+      constexpr Index many = 128;
+      double total = 0, w[many];
+      for (Index i = 0; i < scores.rows(); i += many) {
+        const Index count = std::min(many, scores.rows() - i);
         for (Index t = 0; t < count; ++t) w[t] = block.weight(i + t);
         total += normalise(scores.middleRows(i, count), w, nullptr);
       }
@@ -40,13 +44,17 @@ struct Soft {
   static double normalise(Scores scores, const double* weights, double* normalisers) {
     const Index size = scores.cols(), stride = scores.outerStride();
     double* const s = scores.data();
-    Lanes totals{};
     Index i = 0;
-    for (; i + strip <= scores.rows(); i += strip) {
-      normalise_strip(s + i, stride, size, weights ? weights + i : nullptr, normalisers ? normalisers + i : nullptr,
-                      totals);
-    }
-    double total = S::sum(totals);
+    double total = with_simd<double>([&](auto simd) __attribute__((always_inline)) {
+      using S = decltype(simd);
+      constexpr Index strip = registers * S::lanes;
+      typename S::Lanes totals{};
+      for (; i + strip <= scores.rows(); i += strip) {
+        normalise_strip<S>(s + i, stride, size, weights ? weights + i : nullptr,
+                           normalisers ? normalisers + i : nullptr, totals);
+      }
+      return S::sum(totals);
+    });
     for (; i < scores.rows(); ++i) {
       const double w = weights ? weights[i] : 1;
       const double normaliser = normalise_row(s + i, stride, size, w);
@@ -57,30 +65,39 @@ struct Soft {
   }
 
  private:
-  using S = Simd<double>;
-  using Lanes = S::Lanes;
-  static constexpr Index lanes = S::lanes, registers = 4, strip = registers * lanes;
+  static constexpr Index registers = 4;  // of observations that are worked on together
   static constexpr double nothing = -std::numeric_limits<double>::infinity();
 
-  static void normalise_strip(double* s, Index stride, Index size, const double* weights, double* normalisers,
-                              Lanes& total) {
+  template <class S>
+  [[gnu::always_inline]] static void normalise_strip(double* s, Index stride, Index size, const double* weights,
+                                                     double* normalisers, typename S::Lanes& total) {
+    using Lanes = typename S::Lanes;
+    constexpr Index lanes = S::lanes;
     Lanes largest[registers], sum[registers]{};
-    for (Index t = 0; t < registers; ++t) largest[t] = S::load(s + t * lanes);
+    for (Index t = 0; t < registers; ++t) largest[t] = S::load(s + t * lanes).value;
     for (Index k = 1; k < size; ++k) {
-      for (Index t = 0; t < registers; ++t) largest[t] = S::max(largest[t], S::load(s + k * stride + t * lanes));
+      for (Index t = 0; t < registers; ++t) {
+        const Lanes score = S::load(s + k * stride + t * lanes).value;
+        largest[t] = largest[t] > score ? largest[t] : score;
+      }
     }
     for (Lanes& shift : largest) shift = shift == nothing ? Lanes{} : shift;
     for (Index k = 0; k < size; ++k) {
       for (Index t = 0; t < registers; ++t) {
         double* const at = s + k * stride + t * lanes;
-        const Lanes power = simd_exp<double>(S::load(at) - largest[t]);
+        Lanes power = S::load(at).value - largest[t];
+        simd_exp<S>(power);
         S::store(at, power);
         sum[t] += power;
       }
     }
     for (Index t = 0; t < registers; ++t) {
-      const Lanes w = weights ? S::load(weights + t * lanes) : S::all(1);
-      const Lanes normaliser = sum[t] == 0 ? S::all(nothing) : largest[t] + simd_log<double>(sum[t]);
+      Lanes w, none, normaliser = sum[t];
+      if (weights) w = S::load(weights + t * lanes).value;
+      else S::fill(w, 1);
+      S::fill(none, nothing);
+      simd_log<S>(normaliser);
+      normaliser = sum[t] == 0 ? none : largest[t] + normaliser;
       total += w == 0 ? Lanes{} : w * normaliser;
       sum[t] = sum[t] == 0 ? Lanes{} : w / sum[t];
       if (normalisers) S::store(normalisers + t * lanes, normaliser);
@@ -88,7 +105,7 @@ struct Soft {
     for (Index k = 0; k < size; ++k) {
       for (Index t = 0; t < registers; ++t) {
         double* const at = s + k * stride + t * lanes;
-        S::store(at, S::load(at) * sum[t]);
+        S::store(at, S::load(at).value * sum[t]);
       }
     }
   }
@@ -137,3 +154,5 @@ struct RandomResponsibilities {
 };
 
 }  // namespace emulsion
+
+#pragma GCC diagnostic pop

@@ -106,7 +106,7 @@ class SquareDistances {
   }
   void operator()(const double* centre, Eigen::VectorXd& out) const {
     for (Index i = 0; i < out.size(); ++i) out(i) = 0;
-    add_log_density_diagonal(packed_, centre, ones_.data(), 0.0, out.data());
+    add_log_density(packed_, true, centre, ones_.data(), 0.0, out.data());
     for (Index i = 0; i < out.size(); ++i) out(i) *= -2;
   }
 

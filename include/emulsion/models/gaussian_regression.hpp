@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,9 @@ class GaussianRegression {
  public:
   using Model = MixtureOf<BasicGaussian<Scalar, Dim>>;
   using Part = MixtureOf<BasicGaussian<Scalar>>;
+  // Eigen's types by names that depend on Scalar: only a program that asks for a regression compiles the expressions.
+  using Vector = std::conditional_t<std::is_void_v<Scalar>, Scalar, Eigen::VectorXd>;
+  using Matrix = std::conditional_t<std::is_void_v<Scalar>, Scalar, Eigen::MatrixXd>;
 
   /// `given`: dimensions of the model, from 0, each once. Cost O(K d^3).
   GaussianRegression(const Model& model, const std::vector<Index>& given) : weights_(model.weights()), given_(given) {
@@ -54,9 +58,9 @@ class GaussianRegression {
     floor_ = model[0].floor();
     frame_ = model[0].frame();  // which all components share
     for (Index k = 0; k < model.size(); ++k) {
-      const Eigen::MatrixXd factor = model[k].precision_factor().factor();
-      Eigen::VectorXd location(d);
-      Eigen::MatrixXd ordered(d, d);
+      const Matrix factor = model[k].precision_factor().factor();
+      Vector location(d);
+      Matrix ordered(d, d);
       for (Index i = 0; i < d; ++i) {
         location(i) = model[k].location()(dimension(i));
         ordered.row(i) = factor.row(dimension(i));
@@ -73,8 +77,8 @@ class GaussianRegression {
 
   /// The mixture of the given dimensions alone, in the order in which they were given.
   Part marginal() const {
-    std::vector<Eigen::VectorXd> locations;
-    std::vector<Eigen::MatrixXd> factors;
+    std::vector<Vector> locations;
+    std::vector<Matrix> factors;
     for (std::size_t k = 0; k < factors_.size(); ++k) {
       locations.push_back(locations_[k].head(p()));
       factors.push_back(factors_[k].topLeftCorner(p(), p()));
@@ -83,14 +87,14 @@ class GaussianRegression {
   }
 
   /// The mixture of the rest, given the values (p).
-  Part condition(const Eigen::Ref<const Eigen::VectorXd>& values) const {
+  Part condition(const Eigen::Ref<const Vector>& values) const {
     require(values.size() == p(), "expected ", p(), " values, one for each dimension given, got ", values.size());
     check_finite(values);
-    Eigen::VectorXd weights(size());
-    Eigen::MatrixXd means(m(), size());
+    Vector weights(size());
+    Matrix means(m(), size());
     look_up(values, weights, means);
-    std::vector<Eigen::VectorXd> locations;
-    std::vector<Eigen::MatrixXd> factors;
+    std::vector<Vector> locations;
+    std::vector<Matrix> factors;
     for (Index k = 0; k < size(); ++k) {
       locations.push_back(means.col(k));
       factors.push_back(factors_[static_cast<std::size_t>(k)].bottomRightCorner(m(), m()));
@@ -99,19 +103,19 @@ class GaussianRegression {
   }
 
   /// Means and covariances of the rest at every query (p x q, one per column).
-  Predictions predict(const Eigen::Ref<const Eigen::MatrixXd>& queries) const {
+  Predictions predict(const Eigen::Ref<const Matrix>& queries) const {
     require(queries.rows() == p(), "expected ", p(), " values per query, one for each dimension given, got ",
             queries.rows(), " (queries of ", queries.rows(), " x ", queries.cols(), "; a query is a column",
             p() == 1 && queries.cols() == 1 ? "; for many queries of one variable pass x.transpose())" : ")");
     check_finite(queries);
-    std::vector<Eigen::MatrixXd> within;
-    for (const Eigen::MatrixXd& t : factors_) {
-      const Eigen::MatrixXd c = t.bottomRightCorner(m(), m());
+    std::vector<Matrix> within;
+    for (const Matrix& t : factors_) {
+      const Matrix c = t.bottomRightCorner(m(), m());
       within.push_back(c * c.transpose());
     }
-    Predictions result{Eigen::MatrixXd(m(), queries.cols()), {}};
-    Eigen::VectorXd weights(size()), mean(m()), off(m());
-    Eigen::MatrixXd means(m(), size()), covariance(m(), m());
+    Predictions result{Matrix(m(), queries.cols()), {}};
+    Vector weights(size()), mean(m()), off(m());
+    Matrix means(m(), size()), covariance(m(), m());
     for (Index i = 0; i < queries.cols(); ++i) {
       look_up(queries.col(i), weights, means);
       mean.setZero();
@@ -151,7 +155,7 @@ class GaussianRegression {
     return i < p() ? given_[static_cast<std::size_t>(i)] : rest_[static_cast<std::size_t>(i - p())];
   }
 
-  void check_finite(const Eigen::Ref<const Eigen::MatrixXd>& queries) const {
+  void check_finite(const Eigen::Ref<const Matrix>& queries) const {
     for (Index i = 0; i < queries.cols(); ++i) {
       for (Index j = 0; j < p(); ++j) {
         require(std::isfinite(queries(j, i)), "the value given for dimension ", dimension(j), " must be finite, got ",
@@ -164,13 +168,13 @@ class GaussianRegression {
   /// Posterior weights of the components given the values, and the location of the rest in each (m x K). Where every
   /// density is zero to a double, the nearest component takes all.
   template <class Values>
-  void look_up(const Values& values, Eigen::VectorXd& weights, Eigen::MatrixXd& means) const {
-    Eigen::VectorXd z(p());
+  void look_up(const Values& values, Vector& weights, Matrix& means) const {
+    Vector z(p());
     Index nearest = -1;
     double least = std::numeric_limits<double>::infinity();
     for (Index k = 0; k < size(); ++k) {
-      const Eigen::VectorXd& location = locations_[static_cast<std::size_t>(k)];
-      const Eigen::MatrixXd& t = factors_[static_cast<std::size_t>(k)];
+      const Vector& location = locations_[static_cast<std::size_t>(k)];
+      const Matrix& t = factors_[static_cast<std::size_t>(k)];
       double log_determinant = 0;
       for (Index i = 0; i < p(); ++i) {
         const Index j = dimension(i);
@@ -202,8 +206,8 @@ class GaussianRegression {
   }
 
   /// A mixture over `dimensions`, which keeps their frame, the structure and the floor.
-  Part mixture(const Eigen::VectorXd& weights, const std::vector<Index>& dimensions,
-               const std::vector<Eigen::VectorXd>& locations, const std::vector<Eigen::MatrixXd>& factors) const {
+  Part mixture(const Vector& weights, const std::vector<Index>& dimensions, const std::vector<Vector>& locations,
+               const std::vector<Matrix>& factors) const {
     const auto d = static_cast<Index>(dimensions.size());
     Frame frame = Frame::identity(d);
     for (Index i = 0; i < d; ++i) {
@@ -220,13 +224,13 @@ class GaussianRegression {
     return Part(weights, std::move(all));
   }
 
-  Eigen::VectorXd weights_;
+  Vector weights_;
   std::vector<Index> given_, rest_;
   Covariance structure_ = Covariance::full;
   double floor_ = 0;
   Frame frame_;
-  std::vector<Eigen::VectorXd> locations_;  // d each, in the order (given, rest)
-  std::vector<Eigen::MatrixXd> factors_;    // T, d x d each
+  std::vector<Vector> locations_;  // d each, in the order (given, rest)
+  std::vector<Matrix> factors_;    // T, d x d each
 };
 
 /// The distribution of some dimensions of a Gaussian mixture alone: p(x_j, j in dimensions), a Gaussian mixture with
