@@ -11,6 +11,9 @@ namespace emulsion {
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"  // wide registers are never passed to a function: all is inlined
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12, of what fill() has just written
+#endif
 
 /// Bytes of a register under the compiler's flags: as wide as Eigen's packets.
 inline constexpr int simd_bytes = EIGEN_MAX_ALIGN_BYTES < 16 ? 16 : EIGEN_MAX_ALIGN_BYTES;
