@@ -71,12 +71,16 @@ class Geometric {
     }
   }
 
-  // optional, three functions: unconstrained parameters, by which em() extrapolates where it is slow
+  // optional, four functions, with which em() accelerates: unconstrained parameters, and by them the derivatives of
+  // Q = weight log p + sum log(1 - p), 0 on the border
   Index parameters() const { return 1; }
   void pack(Eigen::VectorXd& v, Index& at) const { v(at++) = std::asin(std::sqrt(p_)); }
   bool unpack(const Eigen::VectorXd& v, Index& at) {
     p_ = std::pow(std::sin(v(at++)), 2);
     return p_ > 0;  // false: not admissible, the plain step is taken
+  }
+  void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const {
+    v(at++) = p_ < 1 ? 2 * (s.weight * std::sqrt(1 / p_ - 1) - s.sum / std::sqrt(1 / p_ - 1)) : 0.0;
   }
 
  private:

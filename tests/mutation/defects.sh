@@ -43,6 +43,8 @@ defect 'floor adds to the eigenvalues' 'gaussian' \
   'const double root = std::sqrt(std::max(a(j, j), floor));' 'const double root = std::sqrt(std::max(a(j, j), floor) + floor);'
 defect 'frame change forgets the centre' 'gaussian' \
   '(location_(j) + frame_->centre(j)) * ratio(j) - frame->centre(j)' 'location_(j) * ratio(j)'
+defect 'gradient forgets the means' 'term' \
+  'even + odd + pull * (mean(j) - location(j));' 'even + odd;'
 defect 'chart without the logarithm' 'gaussian' 'at(j, j) = std::exp(v(start));' 'at(j, j) = 1 + v(start);'
 
 # Counts and categories
@@ -79,7 +81,7 @@ defect 'objective with slack' 'model' 'slack = 1e5 *' 'slack = 1e10 *'
 defect 'converged without the distance' 'model' 'return confirming_ && (plain_ >= 8 || convergence_.fixed_point()) && convergence_.settled();' \
   'return report_.iterations > 4;'
 defect 'converged too early' 'model' \
-  'confirming_ = distance <= 0.003 * tolerance;' 'confirming_ = distance <= 1e4 * tolerance;'
+  'return distance <= 0.003 * options_.tolerance * total_weight_;' 'return distance <= 1e4 * options_.tolerance * total_weight_;'
 defect 'extrapolation kept though it fell' 'model' \
   'if (extrapolated_ && !(objective >= report_.objective - convergence_.rounding()))' 'if (extrapolated_ && !std::isfinite(objective))'
 defect 'total weight counts observations' 'model' 'if (!weights_) return static_cast<double>(size_);' 'return static_cast<double>(size_);'

@@ -56,6 +56,13 @@ concept ChartedTerm = requires(const T& t, T& next, Eigen::VectorXd& v, const Ei
   { next.unpack(u, at) } -> std::same_as<bool>;
 };
 
+/// A charted term that knows how the objective rises in its parameters.
+template <class T>
+concept DifferentiableTerm = ChartedTerm<T> &&
+    requires(const T& t, const typename T::Statistics& s, Eigen::VectorXd& v, Index& at) {
+  t.gradient(s, v, at);  // of Q(. | t), in the order of pack(); s are the statistics of an E-step with t
+};
+
 /// A component that reads a block in a form of its own, made once for all components of a mixture.
 template <class C>
 concept PackedComponent = requires(const C& c, Index most, const typename C::Data& block, typename C::Packed& packed) {
@@ -127,6 +134,14 @@ template <class M>
 concept Charted = requires(const M& m, M& next, Eigen::VectorXd& v, const Eigen::VectorXd& u) {
   m.pack(v);
   { next.unpack(u) } -> std::same_as<bool>;
+};
+
+/// A charted model with the gradient of its objective, which its statistics know (Fisher's identity): what acceleration
+/// needs.
+template <class M>
+concept Differentiable = Charted<M> && requires(const M& m, const typename M::Statistics& s, Eigen::VectorXd& v) {
+  m.gradient(s, v);
+  { m.total_weight(s) } -> std::convertible_to<double>;
 };
 
 }  // namespace emulsion

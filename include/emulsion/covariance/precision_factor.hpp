@@ -93,6 +93,7 @@ class PrecisionFactor {
   bool clear_of(double floor, const Eigen::VectorXd& spread) const {
     double total = 0;
     for (Index j = 0; j < dimension_; ++j) {
+      if (!((*this)(j, j) > 0)) return false;  // underflow, of a variance that is not finite
       for (Index i = j; i < (diagonal() ? j + 1 : dimension_); ++i) {
         total += (*this)(i, j) * spread(j) * ((*this)(i, j) * spread(j));
       }
@@ -127,8 +128,51 @@ class PrecisionFactor {
       for (Index i = j + 1; i < dimension_; ++i) at(i, j) = v(place++) * (*this)(i, i);
     }
   }
+  /// Adds the derivatives of weight log |W| - 1/2 tr(W' W T), T = scatter + weight (mean - location)(mean - location)',
+  /// by the location (d) and by the parameters of the chart; `scatter`: lower triangle, column by column, or diagonal.
+  void add_gradient(const Eigen::VectorXd& scatter, double weight, const Eigen::VectorXd& mean,
+                    const Eigen::VectorXd& location, double* by_location, double* by_chart) const {
+    const Index d = dimension_;
+    for (Index i = 0; i < d; ++i) {
+      double along = 0;  // row i of W times the difference of the means
+      for (Index j = diagonal() ? i : 0; j <= i; ++j) along += (*this)(i, j) * (mean(j) - location(j));
+      const double pull = weight * along;
+      for (Index j = diagonal() ? i : 0; j <= i; ++j) by_location[j] += (*this)(i, j) * pull;
+      if (diagonal()) {
+        const double square = (*this)(i, i) * (*this)(i, i) * scatter(i) + pull * along;
+        by_chart[structure_ == Covariance::spherical ? 0 : i] += weight - square;
+        continue;
+      }
+      // Row i of W T, in parts that fit on the stack.
+      constexpr Index most = 128;
+      double row[most], square = 0;
+      for (Index first = 0; first <= i; first += most) {
+        const Index end = std::min(i + 1, first + most);
+        for (Index j = first; j < end; ++j) {
+          const double* column = &scatter(column_of(j));
+          double even = 0, odd = 0;
+          Index l = j;
+          for (; l < i; l += 2) even += column[l] * (*this)(i, l), odd += column[l + 1] * (*this)(i, l + 1);
+          if (l == i) even += column[l] * (*this)(i, l);
+          row[j - first] = even + odd + pull * (mean(j) - location(j));
+        }
+        for (Index l = 0; l + 1 < end; ++l) {
+          const double* column = &scatter(column_of(l));
+          const double factor = (*this)(i, l);
+          for (Index j = std::max(first, l + 1); j < end; ++j) row[j - first] += factor * column[j];
+        }
+        for (Index j = first; j < end; ++j) {
+          square += (*this)(i, j) * row[j - first];
+          if (j < i) by_chart[column_of(j) + i] -= (*this)(i, i) * row[j - first];
+        }
+      }
+      by_chart[column_of(i) + i] += weight - square;
+    }
+  }
 
  private:
+  /// Where row 0 of a column would be in a lower triangle, column by column.
+  Index column_of(Index j) const { return j * dimension_ - j * (j + 1) / 2; }
   /// Where the panel of rows 4 q, ... begins: the panels before it have 4, 8, ... columns.
   static Index offset(Index row) {
     const Index q = row / tile;

@@ -98,6 +98,16 @@ class BasicCategorical {
     refresh();
     return probabilities_.allFinite();
   }
+  void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const {
+    for (Index j = 0; j < dimension(); ++j) {
+      double total = 0;
+      for (Index c = start(j); c < start(j + 1); ++c) total += s.counts(c);
+      for (Index c = start(j); c < start(j + 1); ++c) {
+        const double root = std::sqrt(probabilities_(c));
+        v(at++) = root > 0 ? 2 * (s.counts(c) / root - total * root) : 0.0;
+      }
+    }
+  }
 
   // --- density --------------------------------------------------------------------------------------------------------
 

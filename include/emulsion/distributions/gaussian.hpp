@@ -339,6 +339,25 @@ class BasicGaussian {
     return true;
   }
 
+  /// Of the log densities of what the statistics hold, by these parameters.
+  [[gnu::cold]] static void gradient(const std::vector<BasicGaussian>& all, const std::vector<Statistics>& s,
+                                     Eigen::VectorXd& v, Index& at) {
+    Index factor = at;
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      const BasicGaussian& g = all[k];
+      const Index location = at;
+      at += g.dimension();
+      if (g.structure() != Covariance::tied || k == 0) {
+        factor = at;
+        at += g.precision_.parameters();
+      }
+      for (Index i = location; i < at; ++i) v(i) = 0;
+      if (s[k].weight > 0) {
+        g.precision_.add_gradient(s[k].scatter, s[k].weight, s[k].mean, g.location_, &v(location), &v(factor));
+      }
+    }
+  }
+
   // --- sampling -------------------------------------------------------------------------------------------------------
 
   /// d

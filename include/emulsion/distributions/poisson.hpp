@@ -106,6 +106,12 @@ class BasicPoisson {
     refresh();
     return rates_.allFinite();
   }
+  void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const {
+    for (Index j = 0; j < dimension(); ++j) {
+      const double root = std::sqrt(rates_(j));
+      v(at++) = root > 0 ? 2 * (s.sums(j) / root - s.weight * root) : 0.0;
+    }
+  }
 
   // --- density --------------------------------------------------------------------------------------------------------
 

@@ -85,6 +85,13 @@ class ConstantGate {
     for (Index k = 0; k < size(); ++k) weights_(k) /= total;
     return std::isfinite(total) && total > 0;
   }
+  [[gnu::cold]] void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const {
+    const double total = s.counts.sum();
+    for (Index k = 0; k < size(); ++k) {
+      const double root = std::sqrt(weights_(k));
+      v(at++) = root > 0 ? 2 * (s.counts(k) / root - total * root) : 0.0;
+    }
+  }
 
   Index sample(Rng& rng) const { return rng.categorical(weights_); }
 

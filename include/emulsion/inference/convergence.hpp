@@ -23,7 +23,7 @@ class Convergence {
   explicit Convergence(double total_weight = 1) : total_weight_(total_weight) {}
 
   /// A plain step took the objective from `before` to `after`; `chained`: the step before it was plain as well;
-  /// `square`: squared length of the step of the parameters, NaN where unknown.
+  /// `square`: squared length of the step of the parameters, in any metric, NaN where unknown.
   [[gnu::cold]] void step(double before, double after, bool chained, double square) {
     rounding_ = rounding_of(after);
     ++steps_;
@@ -65,6 +65,16 @@ class Convergence {
   void parameter_rate(double rate) {
     if (rate > 0 && rate < 1) parameter_rates_[parameter_count_++ % long_window] = rate * rate;
   }
+  /// An extrapolation led to where a plain step would have the `square`, a gain to first order.
+  void extrapolated(double square) {
+    gain_ = square;
+    below_ = true;
+    if (ratio_count_ == 0) ratios_[ratio_count_++] = 1;
+    still_ = square == 0;
+    length_ = 0;
+  }
+  /// Steps will be measured in another metric.
+  void forget_steps() { ratio_count_ = 0; }
   void restart() { *this = Convergence(total_weight_); }
   /// What a sum of `total_weight` log densities may be off by.
   double rounding_of(double objective) const { return 1e-15 * (std::abs(objective) + 0.01 * total_weight_); }
@@ -78,7 +88,7 @@ class Convergence {
       if (!(rates_[i] <= largest)) largest = rates_[i];
     }
     for (std::size_t i = 0; i < std::min<std::size_t>(parameter_count_, long_window); ++i) {
-      if (parameter_rates_[i] > largest) largest = parameter_rates_[i];
+      if (!(parameter_rates_[i] <= largest)) largest = parameter_rates_[i];
     }
     return largest;
   }
@@ -87,10 +97,11 @@ class Convergence {
     if (still_) return 0;
     if (fixed_point()) return 2 * rounding_;
     const double slowest = slowest_rate();
+    if (at_rest() && std::isnan(slowest)) return gain_;
     return (below_ ? gain_ : std::max(gain_, rounding_)) * slowest / (1 - slowest);
   }
   /// Whether the rate rests on more than a few steps, or there is nothing left to measure it by.
-  bool settled() const { return filled_ >= 3 || exhausted(); }
+  bool settled() const { return filled_ >= 3 || exhausted() || at_rest(); }
   /// Whether the last gain is nothing but rounding, and no step of the parameters tells more.
   bool exhausted() const { return !below_ && gain_ <= rounding_; }
   /// Whether nothing has moved from the start, as with one component.
@@ -98,11 +109,14 @@ class Convergence {
   /// Whether the steps of the parameters matter yet.
   bool wants_steps() const { return gain_ < 1e7 * rounding_; }
   double rounding() const { return rounding_; }
+  /// Whether parameters that promise so small a gain move by their rounding alone.
+  bool negligible(double gain) const { return gain <= 1e-9 * rounding_; }
 
  private:
   static constexpr std::ptrdiff_t window = 24, long_window = 64;
   static constexpr std::size_t history = 129;
 
+  bool at_rest() const { return below_ && negligible(gain_); }
   double back(std::size_t steps) const { return objectives_[(length_ - 1 - steps) % history]; }
   void remember(double rate, bool precise) {
     rates_[filled_++ % window] = rate;

@@ -14,12 +14,12 @@
 #include "emulsion/core/report.hpp"
 #include "emulsion/inference/convergence.hpp"
 #include "emulsion/inference/e_step.hpp"
-#include "emulsion/inference/squarem.hpp"
+#include "emulsion/inference/quasi_newton.hpp"
 
 namespace emulsion {
 
 enum class Acceleration {
-  automatic,  ///< extrapolate while convergence is slow; every result is checked, the objective never falls
+  automatic,  ///< quasi-Newton steps, for models with a gradient; each is checked, the objective never falls
   none
 };
 
@@ -78,7 +78,7 @@ class EmRun {
       : data_(data), options_(options), e_step_(std::move(e_step)), reduce_(std::move(reduce)), workers_(workers),
         now_(std::move(start)), hastened_(hasten(now_, data_)), next_(now_), before_(now_), fallback_(now_) {
     fold_.emplace(now_, data_, workers_, options_.block);
-    if constexpr (Charted<M>) squarem_.prepare(now_);
+    prepare();
     report_.trace.reserve(static_cast<std::size_t>(std::min<Index>(options_.max_iterations, 4095)) + 1);
   }
 
@@ -105,13 +105,7 @@ class EmRun {
     const double objective = now_.objective(statistics);
     if (!extrapolated_ && !std::isfinite(objective)) return hastened_ ? refine() : fail(objective);
     const double slack = 1e5 * convergence_.rounding_of(report_.objective);
-    if (extrapolated_ && !(objective >= report_.objective - convergence_.rounding())) {  // back to the plain iterate
-      std::swap(now_, fallback_);
-      squarem_.rejected();
-      extrapolated_ = false;
-      return true;
-    }
-    if (extrapolated_) squarem_.accepted();
+    if (extrapolated_ && !(objective >= report_.objective - convergence_.rounding())) return retreat(objective);
     const bool first = report_.trace.empty();
     if (!first && !extrapolated_ && !renewed_) {
       if (objective < report_.objective - slack) return hastened_ ? refine() : fell(objective);
@@ -120,6 +114,7 @@ class EmRun {
     idle_ = objective > highest_ + convergence_.rounding() ? 0 : idle_ + 1;
     highest_ = std::max(highest_, objective);
     plain_ = extrapolated_ || first || renewed_ ? 0 : plain_ + 1;
+    landed_ = extrapolated_;
     extrapolated_ = renewed_ = false;
     report_.objective = objective;
     note(objective);
@@ -138,10 +133,7 @@ class EmRun {
     if constexpr (Componentwise<M>) {
       if (!diagnose(statistics)) return end(Status::failed);
     }
-    if constexpr (Charted<M>) {
-      square_step_ = convergence_.wants_steps() ? squarem_.square_step(now_, next_) : nan;
-      accelerate();
-    }
+    if constexpr (Charted<M>) accelerate(statistics);
     std::swap(before_, now_);
     std::swap(now_, next_);
     return true;
@@ -177,7 +169,7 @@ class EmRun {
   [[gnu::cold]] bool converged() {
     const double tolerance = options_.tolerance * total_weight_;
     const double distance = convergence_.distance();
-    confirming_ = distance <= 0.003 * tolerance;
+    confirming_ = near(distance);
     if (idle_ > 50 && convergence_.exhausted()) {  // a smaller tolerance than the rounding of the objective allows
       return distance <= std::max(tolerance, std::min(100 * convergence_.rounding(), 1e-9 * total_weight_));
     }
@@ -190,22 +182,48 @@ class EmRun {
     return report_.iterations >= 1000 && tends_to_one ? Status::sublinear : Status::iteration_limit;
   }
 
-  /// Replaces next_ by an extrapolation where convergence is slow; the plain iterate is kept in fallback_.
-  [[gnu::cold]] void accelerate() {
-    if (options_.acceleration == Acceleration::none || confirming_ || !(convergence_.slowest_rate() > 0.5)) {
-      squarem_.forget();
+  /// So near the limit that what is left is to be confirmed by plain steps.
+  bool near(double distance) const { return distance <= 0.003 * options_.tolerance * total_weight_; }
+  bool accelerates() const { return Differentiable<M> && options_.acceleration != Acceleration::none; }
+  [[gnu::cold]] void prepare() {
+    if constexpr (Charted<M>) quasi_newton_.prepare(now_, accelerates());
+  }
+
+  /// Replaces next_ by an extrapolation, while the limit is not near; the plain iterate is kept in fallback_.
+  [[gnu::cold]] void accelerate(const typename M::Statistics& statistics) {
+    const bool wanted = convergence_.wants_steps();
+    if (!accelerates() || held_) {
+      square_step_ = wanted ? quasi_newton_.square_step(now_, next_) : nan;
       return;
     }
-    if (!squarem_.started()) return squarem_.start();
-    if (squarem_.extrapolate(before_, now_, next_, fallback_)) {
-      convergence_.parameter_rate(squarem_.rate());
+    if constexpr (Differentiable<M>) {
+      const double promise = total_weight_ * std::abs(quasi_newton_.learn(before_, now_, next_, statistics));
+      square_step_ = wanted ? promise : nan;
+      if (landed_) convergence_.extrapolated(promise);
+      if (confirming_ || convergence_.negligible(promise)) return;
+      if (near(convergence_.distance()) || !quasi_newton_.extrapolate(now_, fallback_)) return;
+      convergence_.parameter_rate(quasi_newton_.rate());
       std::swap(next_, fallback_);  // next_ is extrapolated, the plain iterate waits
       extrapolated_ = true;
     }
   }
+  /// An extrapolation went too far: to a nearer one, or back to the plain iterate.
+  [[gnu::cold]] bool retreat(double objective) {
+    if (!std::isfinite(objective)) fold_.emplace(before_, data_, workers_, options_.block);  // NaN stays in its sums
+    if constexpr (Differentiable<M>) {
+      if (quasi_newton_.shorten(before_, now_, (objective - report_.objective) / total_weight_)) return true;
+    }
+    std::swap(now_, fallback_);
+    extrapolated_ = false;
+    return true;
+  }
 
   /// Notes what happened to components in next_ and acts. False to fail.
   [[gnu::cold]] bool diagnose(const typename M::Statistics& statistics) {
+    bool any_held = false;
+    for (Index k = 0; k < next_.size(); ++k) any_held = any_held || next_.at_floor(k) > 0;
+    if (any_held != held_) quasi_newton_.forget(), convergence_.forget_steps();
+    held_ = any_held;
     for (Index k = 0; k < next_.size(); ++k) {
       const bool empty = next_.emptied(k);
       const Index held = next_.at_floor(k);
@@ -262,14 +280,14 @@ class EmRun {
     dropped_.push_back(number(k));
     now_ = before_ = fallback_ = next_;
     fold_.emplace(now_, data_, workers_, options_.block);
-    if constexpr (Charted<M>) squarem_.prepare(now_);
+    prepare();
     restart();
   }
 
   [[gnu::cold]] void restart() {
     renewed_ = true;
     highest_ = -std::numeric_limits<double>::infinity();
-    squarem_.forget();
+    quasi_newton_.forget();
     convergence_.restart();
   }
 
@@ -324,16 +342,18 @@ class EmRun {
   Report report_;
   EventLog log_;
   Convergence convergence_{total_weight_};
-  Squarem squarem_;
+  QuasiNewton quasi_newton_;
   std::vector<Index> reseeds_;
   std::vector<Index> dropped_;  // by their numbers in the start
   Index held_by_all_ = -1;
   static constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  double square_step_ = nan;  // squared step of the parameters from before_ to now_
+  double square_step_ = nan;  // of the plain step from before_: see Convergence::step
   double last_ = nan;
   double highest_ = -std::numeric_limits<double>::infinity();  // objective so far
   Index plain_ = 0, idle_ = 0;                                 // plain steps in a row; E-steps without a gain
-  bool extrapolated_ = false, renewed_ = false, confirming_ = false, refined_ = false;
+  bool extrapolated_ = false, landed_ = false;  // now_ is an extrapolation to be tried; one that was taken
+  bool renewed_ = false, confirming_ = false, refined_ = false;
+  bool held_ = false;  // a floor holds up a component: the objective need not be level where EM stands still
 };
 
 /// Expectation maximization (Dempster, Laird and Rubin, 1977) from `start`: folds the data, maximizes, repeats until

@@ -96,6 +96,7 @@ class MultiStart {
     if (options_.start == Start::automatic) mix(seeding, r);
     EmOptions short_options = em_options();
     short_options.progress = {};
+    short_options.acceleration = Acceleration::none;  // plain steps tell how far they still lead
     short_options.max_iterations = std::min(short_run, options_.max_iterations);
     short_options.tolerance = std::max(options_.tolerance, 1e-6);
     Run run{em(emulsion::seed(prototype_, options_.components, part, rng, seeding), part, short_options)};

@@ -147,6 +147,20 @@ class Components {
       return admissible;
     }
   }
+  static constexpr bool differentiable_together =
+      requires(const std::vector<C>& all, const std::vector<typename C::Statistics>& s, Eigen::VectorXd& v, Index& at) {
+    C::gradient(all, s, v, at);
+  };
+  void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const
+      requires(charted &&
+               (differentiable_together || requires(const C& c, const typename C::Statistics& one, Eigen::VectorXd& u,
+                                                    Index& from) { c.gradient(one, u, from); })) {
+    if constexpr (differentiable_together) {
+      C::gradient(all_, s.all, v, at);
+    } else {
+      for (std::size_t k = 0; k < all_.size(); ++k) all_[k].gradient(s.all[k], v, at);
+    }
+  }
 
   // --- what a fit asks ----------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ class Mixture {
   using Member = typename Bank::Member;
   using Scalar = typename Data::Scalar;
   static constexpr bool charted = ChartedTerm<Gate> && ChartedTerm<Bank> && (ChartedTerm<Terms> && ...);
+  static constexpr bool differentiable =
+      DifferentiableTerm<Gate> && DifferentiableTerm<Bank> && (DifferentiableTerm<Terms> && ...);
 
   struct Statistics {
     double log_normaliser = 0, total_weight = 0;
@@ -139,6 +141,11 @@ class Mixture {
   bool unpack(const Eigen::VectorXd& v) requires(charted) {
     Index at = 0;
     return std::apply([&](auto&... term) { return (term.unpack(v, at) && ...); }, terms_);
+  }
+  /// Of the objective, given the statistics of an E-step with this model (in as many numbers as pack() writes).
+  [[gnu::cold]] void gradient(const Statistics& s, Eigen::VectorXd& v) const requires(differentiable) {
+    Index at = 0;
+    indexed([&](auto i) { std::get<i>(terms_).gradient(std::get<i>(s.parts), v, at); });
   }
 
   void check(const Data& x) const { bank().check(x); }

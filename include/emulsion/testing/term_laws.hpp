@@ -195,6 +195,33 @@ class TermSuite {
     findings_.expect(at == v.size(), "unpack takes what pack wrote", "it took ", at, " of ", v.size(), " numbers");
     const double difference = largest_difference(scored(other, x_), scored(fitted_, x_));
     findings_.expect(difference <= 1e-12, "unpack(pack(term)) = term", "scores differ by ", difference);
+    if constexpr (DifferentiableTerm<T>) slope();
+  }
+
+  /// The gradient of Q(term; r) against differences, where the parameters lie clear of their bounds.
+  void slope() {
+    Eigen::VectorXd v(term_.parameters()), g(term_.parameters());
+    Index at = 0;
+    term_.pack(v, at);
+    at = 0;
+    term_.gradient(s_, g, at);
+    findings_.expect(at == g.size(), "gradient writes parameters() numbers", at, " of ", g.size());
+    const double slack = 1e-6 * (1 + std::abs(q(term_, r_)));
+    for (Index j = 0; j < v.size(); ++j) {
+      double value[2];
+      bool inside = true;
+      for (int side = 0; side < 2; ++side) {
+        T near = term_;
+        Eigen::VectorXd u = v;
+        u(j) += side == 0 ? -1e-5 : 1e-5;
+        at = 0;
+        inside = inside && near.unpack(u, at);
+        if (inside) value[side] = q(near, r_);
+      }
+      const double difference = inside ? (value[1] - value[0]) / 2e-5 : 0;
+      if (!inside || !std::isfinite(difference) || std::abs(v(j)) < 1e-3) continue;
+      findings_.expect_near(g(j), difference, slack, "gradient is that of Q(term; r) by the numbers of pack");
+    }
   }
 
   TermLaws options_;
@@ -211,7 +238,7 @@ class TermSuite {
 /// Every law of a term (a gate or a bank of components), broken ones as sentences: score adds, and knows no block;
 /// statistics are a commutative monoid, the same for every split, block and order; weight zero leaves no bit, weight
 /// two is the observation twice; maximize finds the maximum of Q = sum r scores + offset; the chart, where there is
-/// one, leads there and back; a gate's probabilities sum to one.
+/// one, leads there and back, and its gradient is right; a gate's probabilities sum to one.
 template <class T, class Data>
 requires Term<T, Data> std::vector<std::string> term_laws(const T& term, const Data& x, std::uint64_t seed,
                                                           const TermLaws& options = {}) {
