@@ -8,10 +8,10 @@ template Fit<GaussianMixture> fit_gaussian_mixture(const Points<double>&, const 
 template Selection<GaussianMixture> select_gaussian_mixture(const Points<double>&, const SelectionOptions&);
 template Fit<GaussianMixture> em(GaussianMixture, const Points<double>&, const EmOptions&, Soft, NoReduce);
 
-template <int alignment>
+template <int alignment, int registers>
 bool compiled_for();
 template <>
-bool compiled_for<EIGEN_MAX_ALIGN_BYTES>() {
+bool compiled_for<EIGEN_MAX_ALIGN_BYTES, widest_simd_bytes>() {
   return true;
 }
 

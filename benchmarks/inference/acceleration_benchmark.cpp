@@ -32,7 +32,7 @@ double e_steps(const emulsion::GaussianMixture& start, const Eigen::MatrixXd& x,
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+  return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
 }
 
 /// Twenty samples of two standard normals, `separation` deviations apart, 2000 observations each.

@@ -187,11 +187,11 @@ extern template Fit<GaussianMixture> fit_gaussian_mixture(const Points<double>&,
 extern template Selection<GaussianMixture> select_gaussian_mixture(const Points<double>&, const SelectionOptions&);
 extern template Fit<GaussianMixture> em(GaussianMixture, const Points<double>&, const EmOptions&, Soft, NoReduce);
 
-/// "Undefined reference to compiled_for<64>": this program is compiled for other registers (-march) than
+/// "Undefined reference to compiled_for<64, 64>": this program is compiled for other registers (-march) than
 /// emulsion::compiled, and its Eigen matrices would not fit. Give both the same option.
-template <int alignment>
+template <int alignment, int registers>
 bool compiled_for();
-inline const bool compiled = compiled_for<EIGEN_MAX_ALIGN_BYTES>();
+inline const bool compiled = compiled_for<EIGEN_MAX_ALIGN_BYTES, widest_simd_bytes>();
 
 }  // namespace emulsion
 #endif

@@ -1,5 +1,7 @@
 #include "emulsion/distributions/gaussian.hpp"
 
+#include <algorithm>
+
 #include "catch.hpp"
 #include "emulsion/gaussian_mixture.hpp"
 #include "emulsion/models/mixture.hpp"
@@ -230,6 +232,55 @@ TEST_CASE("float data: a fit is that of the same values in double, though most o
   }
 }
 
+TEST_CASE("float data: a value whose square no float can hold does not end the fit") {
+  Rng rng(5);
+  Eigen::MatrixXf x(2, 120'000);
+  for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(rng.normal() + (i % 4 < 2 ? 6 : 0));
+  for (const float wild : {1e15F, 3e19F, 1e25F, 1e38F}) {
+    CAPTURE(wild);
+    x(1, 77) = wild;
+    const auto start = seed(BasicGaussian<float>(2), 2, x, rng);
+    const auto fit = em(start, x);
+    const auto exact = em(seed(Gaussian(2), 2, x.cast<double>().eval(), rng), x.cast<double>().eval());
+    CHECK(fit.report.status == exact.report.status);
+    CHECK(std::isfinite(fit.report.objective));
+    CHECK(static_cast<Index>(fit.report.trace.size()) == fit.report.iterations + 1);
+    for (std::size_t i = 1; i < fit.report.trace.size(); ++i) {
+      CHECK(fit.report.trace[i] >= fit.report.trace[i - 1] - 1e-12 * std::abs(fit.report.objective));
+    }
+  }
+}
+
+TEST_CASE("weights of zero in a pattern leave no trace in frames and events") {
+  Rng rng(6);
+  const Index n = 40'000;
+  Eigen::MatrixXd x(1, n), kept(1, n / 2);
+  Eigen::VectorXd w(n);
+  for (Index i = 0; i < n; ++i) x(0, i) = rng.normal() + (i % 3 == 0 ? 5 : 0);
+  x(0, 1001) = 1e9;
+  for (Index i = 0; i < n; ++i) {
+    w(i) = static_cast<double>(i % 2);
+    if (i % 2 == 1) kept(0, i / 2) = x(0, i);
+  }
+  const auto masked = fit_gaussian_mixture(weighted(x, w), {.components = 2, .restarts = 5});
+  const auto alone = fit_gaussian_mixture(kept, {.components = 2, .restarts = 5});
+  CHECK(masked.report.objective == Approx(alone.report.objective).epsilon(1e-9));
+  const auto outliers = [](const Report& report) {
+    return std::count_if(report.events.begin(), report.events.end(),
+                         [](const Event& event) { return event.kind == EventKind::outlier; });
+  };
+  CHECK(outliers(masked.report) == outliers(alone.report));
+  CHECK(outliers(alone.report) > 0);
+
+  Eigen::MatrixXd wide(60, 20'000);
+  for (Index i = 0; i < wide.size(); ++i) wide.data()[i] = rng.normal();
+  Eigen::VectorXd few = Eigen::VectorXd::Zero(wide.cols());
+  for (Index i = 0; i < wide.cols(); i += 33) few(i) = 1;
+  EventLog log;
+  inspect_points(weighted(wide, few), 1, true, log);
+  for (const Event& event : log.events()) CHECK(event.kind != EventKind::collinear);
+}
+
 TEST_CASE("observations whose weight vanishes against the component's own are left out, and nothing else is") {
   Rng rng(6);
   for (const Covariance structure : {Covariance::full, Covariance::diagonal}) {
@@ -297,6 +348,9 @@ TEST_CASE("misuse of a Gaussian is one sentence") {
   CHECK_THROWS_WITH(Gaussian(mean, s, Covariance::spherical),
                     "the covariance given is not spherical: element (1, 1) is 2");
   CHECK_NOTHROW(Gaussian(mean, s, Covariance::diagonal));
+  const Mixtures model(VectorXd(VectorXd::Ones(1)), {Gaussian(2)});
+  CHECK_THROWS_WITH(model.log_density_at(Eigen::Vector2d(0, nan)), "dimension 1 of the point is nan");
+  CHECK_THROWS_WITH(model.classify_at(Eigen::Vector3d(0, 0, 0)), "expected a point of dimension 2, got 3");
 
   CHECK_THROWS_WITH(Gaussian::from_factor(mean, MatrixXd::Identity(2, 3)),
                     "a Gaussian with a mean of dimension 2 needs a factor of 2 x 2, got 2 x 3");

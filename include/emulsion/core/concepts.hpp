@@ -128,7 +128,7 @@ concept Hastened = requires(M& m, const Data& data) {
   m.refine();
 };
 
-/// Unconstrained parameters (log ratios, means, log-Cholesky): for acceleration and for distances below the
+/// Unconstrained parameters (roots of weights, means, log-Cholesky): for acceleration and for distances below the
 /// rounding of the objective. unpack() returns false where the parameters are not admissible.
 template <class M>
 concept Charted = requires(const M& m, M& next, Eigen::VectorXd& v, const Eigen::VectorXd& u) {

@@ -92,8 +92,9 @@ struct Location {
 template <class D>
 [[gnu::cold]] std::vector<Location> robust_locations(const D& x, Index most = 20'000) {
   const Index d = x.dimension();
-  const Index step = stride_for(x.size(), std::min(most, std::max<Index>(1000, 1'000'000 / std::max<Index>(1, d))));
-  Eigen::MatrixXd taken((x.size() + step - 1) / step, d);
+  const Index used = std::max<Index>(1, positive_observations(x));
+  const Index step = stride_for(used, std::min(most, std::max<Index>(1000, 1'000'000 / std::max<Index>(1, d))));
+  Eigen::MatrixXd taken((used + step - 1) / step, d);
   constexpr double infinity = std::numeric_limits<double>::infinity();
   Eigen::VectorXd low(d), high(d);
   for (Index j = 0; j < d; ++j) low(j) = infinity, high(j) = -infinity;
@@ -101,7 +102,7 @@ template <class D>
     low(j) = value < low(j) ? value : low(j);
     high(j) = value > high(j) ? value : high(j);
   };
-  Index count = 0;
+  Index count = 0, seen = 0;
   const Index inner = x.inner_stride();
   for (Index i = 0; i < x.size(); ++i) {
     if (x.weight(i) == 0) continue;
@@ -111,7 +112,7 @@ template <class D>
     } else {
       for (Index j = 0; j < d; ++j) widen(j, static_cast<double>(from[j * inner]));
     }
-    if (i % step != 0) continue;
+    if (seen++ % step != 0) continue;
     for (Index j = 0; j < d; ++j) taken(count, j) = static_cast<double>(from[j * inner]);
     ++count;
   }

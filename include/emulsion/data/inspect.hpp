@@ -58,10 +58,10 @@ template <class D>
 [[gnu::cold]] double repeated_share(const D& x) {
   constexpr std::size_t slots = 65536;
   std::vector<Index> table(slots, -1);
-  const Index step = stride_for(x.size(), 20'000);
-  Index looked_at = 0, repeats = 0;
-  for (Index i = 0; i < x.size(); i += step) {
-    if (x.weight(i) == 0) continue;
+  const Index step = stride_for(positive_observations(x), 20'000);
+  Index seen = 0, looked_at = 0, repeats = 0;
+  for (Index i = 0; i < x.size(); ++i) {
+    if (x.weight(i) == 0 || seen++ % step != 0) continue;
     ++looked_at;
     std::uint64_t hash = 0;
     for (Index j = 0; j < x.dimension(); ++j) {
@@ -148,9 +148,10 @@ template <class D>
   Eigen::MatrixXd moments = Eigen::MatrixXd::Zero(d, d);
   Eigen::VectorXd mean = Eigen::VectorXd::Zero(d), y(d), scale(d);
   double count = 0;
-  const Index step = stride_for(x.size(), 1000 + 4 * d);
-  for (Index i = 0; i < x.size(); i += step) {
-    if (x.weight(i) == 0) continue;
+  const Index step = stride_for(used, 1000 + 4 * d);
+  Index seen = 0;
+  for (Index i = 0; i < x.size(); ++i) {
+    if (x.weight(i) == 0 || seen++ % step != 0) continue;
     for (Index j = 0; j < d; ++j) y(j) = frame->standardised(static_cast<double>(x(j, i)), j) - mean(j);
     count += 1;
     for (Index j = 0; j < d; ++j) {

@@ -31,8 +31,8 @@ namespace emulsion {
 /// one mixture share one frame.
 ///
 /// `Scalar` is the type of the data; parameters are double. Float data are worked on in float while em() is far from
-/// its limit (hasten(), refine()), twice as fast, and in double at the end and everywhere else: what a fit returns is
-/// that of the same data in double.
+/// its limit (hasten(), refine()), 1.6 to 1.8 times as fast, and in double at the end and everywhere else: what a fit
+/// returns is that of the same data in double.
 template <class Scalar_ = double, int Dim = Eigen::Dynamic>
 class BasicGaussian {
  public:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "emulsion/core/simd.hpp"
+#include "emulsion/covariance/precision_factor.hpp"
 #include "emulsion/data/frame.hpp"
 
 #pragma GCC diagnostic push
@@ -21,7 +22,7 @@ namespace emulsion {
 /// together lies together in memory, whatever the size of the block. Missing observations and dimensions are zero.
 template <class Scalar>
 struct PackedPoints {
-  static constexpr Index tile = 4;                                            // dimensions that are worked on together
+  static constexpr Index tile = PrecisionFactor::tile;                        // dimensions that are worked on together
   static constexpr Index strip = 4 * Simd<Scalar, widest_simd_bytes>::lanes;  // observations that lie together
   using Buffer = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
 

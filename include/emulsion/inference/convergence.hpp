@@ -16,14 +16,15 @@ namespace emulsion {
 ///   largest rate seen lately is used.
 /// - Gains are differences of large sums, with the rounding of those: a ratio is taken over as many steps as it needs
 ///   to stand out from it.
-/// - Below that rounding a gain is taken from the step of the parameters, of whose square it is a multiple (the largest
-///   seen lately while gains could be measured).
+/// - Below that rounding a gain is taken from the step of the parameters: a multiple of its square, or of the gradient
+///   along it (the largest multiple seen lately while gains could be measured).
 class Convergence {
  public:
   explicit Convergence(double total_weight = 1) : total_weight_(total_weight) {}
 
   /// A plain step took the objective from `before` to `after`; `chained`: the step before it was plain as well;
-  /// `square`: squared length of the step of the parameters, in any metric, NaN where unknown.
+  /// `square`: squared length of the step of the parameters, in any metric, or the gradient along it; NaN where
+  /// unknown.
   [[gnu::cold]] void step(double before, double after, bool chained, double square) {
     rounding_ = rounding_of(after);
     ++steps_;

@@ -74,9 +74,10 @@ class EmRun {
   using AnyReduce = std::function<void(typename M::Statistics&)>;
 
   [[gnu::cold]] EmRun(M start, const D& data, const EmOptions& options, AnyEStep<D> e_step, AnyReduce reduce,
-                      Workers& workers)
+                      Workers& workers, bool all_data)
       : data_(data), options_(options), e_step_(std::move(e_step)), reduce_(std::move(reduce)), workers_(workers),
-        now_(std::move(start)), hastened_(hasten(now_, data_)), next_(now_), before_(now_), fallback_(now_) {
+        now_(std::move(start)), hastened_(all_data && hasten(now_, data_)), next_(now_), before_(now_),
+        fallback_(now_) {
     fold_.emplace(now_, data_, workers_, options_.block);
     prepare();
     report_.trace.reserve(static_cast<std::size_t>(std::min<Index>(options_.max_iterations, 4095)) + 1);
@@ -103,13 +104,13 @@ class EmRun {
       if (report_.e_steps == 1) convergence_ = Convergence(total_weight_ = now_.total_weight(statistics));
     }
     const double objective = now_.objective(statistics);
-    if (!extrapolated_ && !std::isfinite(objective)) return hastened_ ? refine() : fail(objective);
+    if (!extrapolated_ && !std::isfinite(objective)) return hastened_ ? refine_before() : fail(objective);
     const double slack = 1e5 * convergence_.rounding_of(report_.objective);
     if (extrapolated_ && !(objective >= report_.objective - convergence_.rounding())) return retreat(objective);
     const bool first = report_.trace.empty();
     if (!first && !extrapolated_ && !renewed_) {
-      if (objective < report_.objective - slack) return hastened_ ? refine() : fell(objective);
-      convergence_.step(report_.objective, objective, plain_ > 0, square_step_);
+      if (objective < report_.objective - slack) return hastened_ ? refine(false) : fell(objective);
+      convergence_.step(report_.objective, objective, plain_ > 0, promise_);
     }
     idle_ = objective > highest_ + convergence_.rounding() ? 0 : idle_ + 1;
     highest_ = std::max(highest_, objective);
@@ -120,7 +121,7 @@ class EmRun {
     note(objective);
     report_.distance = convergence_.distance() / total_weight_;
     report_.rate = convergence_.rate();
-    if (hastened_ && !first && report_.objective - last_ < coarse()) return refine();
+    if (hastened_ && !first && report_.objective - last_ < coarse()) return refine(true);
     last_ = report_.objective;
     if (options_.progress && !options_.progress(report_)) return end(Status::stopped);
     if (options_.stop.stop_requested()) return end(Status::stopped);
@@ -133,31 +134,40 @@ class EmRun {
     if constexpr (Componentwise<M>) {
       if (!diagnose(statistics)) return end(Status::failed);
     }
-    if constexpr (Charted<M>) accelerate(statistics);
+    if constexpr (Charted<M>) {
+      if (!renewed_) accelerate(statistics);  // else they are no longer those of now_
+    }
     std::swap(before_, now_);
     std::swap(now_, next_);
     return true;
   }
 
-  /// Exact arithmetic from here on, from the same parameters.
-  [[gnu::cold]] bool refine() {
+  /// Exact arithmetic from here on, from the same parameters; `noted`: their objective is in the trace already.
+  [[gnu::cold]] bool refine(bool noted) {
     if constexpr (Hastened<M, D>) {
       for (M* model : {&now_, &next_, &before_, &fallback_}) model->refine();
     }
     hastened_ = false;
     refined_ = true;
+    noted_ = noted;
     restart();
     return true;
   }
-  /// Into the trace. The first exact objective takes the place of the last that was not, and none before may be above
+  /// The same where cheap arithmetic overflowed: from the parameters before.
+  [[gnu::cold]] bool refine_before() {
+    const bool noted = !report_.trace.empty();
+    if (noted) std::swap(now_, before_), --report_.iterations;
+    fold_.emplace(now_, data_, workers_, options_.block);  // what is not finite stays in its sums
+    return refine(noted);
+  }
+  /// Into the trace. The first exact objective takes the place of its own that was not, and none before may be above
   /// it.
   void note(double objective) {
-    if (refined_ && !report_.trace.empty()) {
+    if (refined_) {
       for (double& before : report_.trace) before = std::min(before, objective);
-      report_.trace.back() = objective;
-    } else {
-      report_.trace.push_back(objective);
+      if (noted_) report_.trace.pop_back();
     }
+    report_.trace.push_back(objective);
     refined_ = false;
   }
   /// A gain that the rounding of cheap arithmetic may have made.
@@ -193,12 +203,12 @@ class EmRun {
   [[gnu::cold]] void accelerate(const typename M::Statistics& statistics) {
     const bool wanted = convergence_.wants_steps();
     if (!accelerates() || held_) {
-      square_step_ = wanted ? quasi_newton_.square_step(now_, next_) : nan;
+      promise_ = wanted ? quasi_newton_.square_step(now_, next_) : nan;
       return;
     }
     if constexpr (Differentiable<M>) {
       const double promise = total_weight_ * std::abs(quasi_newton_.learn(before_, now_, next_, statistics));
-      square_step_ = wanted ? promise : nan;
+      promise_ = wanted ? promise : nan;
       if (landed_) convergence_.extrapolated(promise);
       if (confirming_ || convergence_.negligible(promise)) return;
       if (near(convergence_.distance()) || !quasi_newton_.extrapolate(now_, fallback_)) return;
@@ -286,6 +296,7 @@ class EmRun {
 
   [[gnu::cold]] void restart() {
     renewed_ = true;
+    landed_ = false;
     highest_ = -std::numeric_limits<double>::infinity();
     quasi_newton_.forget();
     convergence_.restart();
@@ -320,9 +331,9 @@ class EmRun {
   }
   [[gnu::cold]] void finish() {
     if (hastened_) {  // the objective of the model returned is exact
-      refine();
+      refine(!report_.trace.empty());
       auto& statistics = (*fold_)(now_, e_step_);
-      reduce_(statistics);
+      ++report_.e_steps;
       note(report_.objective = now_.objective(statistics));
     }
     if constexpr (Componentwise<M>) note_bounds();
@@ -347,12 +358,12 @@ class EmRun {
   std::vector<Index> dropped_;  // by their numbers in the start
   Index held_by_all_ = -1;
   static constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  double square_step_ = nan;  // of the plain step from before_: see Convergence::step
+  double promise_ = nan;  // of the plain step from before_: see Convergence::step
   double last_ = nan;
   double highest_ = -std::numeric_limits<double>::infinity();  // objective so far
   Index plain_ = 0, idle_ = 0;                                 // plain steps in a row; E-steps without a gain
   bool extrapolated_ = false, landed_ = false;  // now_ is an extrapolation to be tried; one that was taken
-  bool renewed_ = false, confirming_ = false, refined_ = false;
+  bool renewed_ = false, confirming_ = false, refined_ = false, noted_ = false;
   bool held_ = false;  // a floor holds up a component: the objective need not be level where EM stands still
 };
 
@@ -374,9 +385,10 @@ requires LatentModel<M, D, AnyEStep<D>> Fit<M> em(M start, const D& data, const 
   check(options);
   require(data.size() > 0, "a fit needs at least one observation, got none");
   if constexpr (requires { start.check(data); }) start.check(data);
-  if constexpr (requires { start.follow(data); } && std::same_as<Reduce, NoReduce>) start.follow(data);
+  constexpr bool all_data = std::same_as<Reduce, NoReduce>;
+  if constexpr (requires { start.follow(data); } && all_data) start.follow(data);
   Workers workers(useful_threads(options.threads, data.size(), options.block));
-  return EmRun<M, D>(std::move(start), data, options, std::move(e_step), std::move(reduce), workers)();
+  return EmRun<M, D>(std::move(start), data, options, std::move(e_step), std::move(reduce), workers, all_data)();
 }
 
 /// Of a matrix, one observation per column.

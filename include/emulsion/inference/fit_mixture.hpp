@@ -164,7 +164,8 @@ class MultiStart {
     passes_ += static_cast<double>(report.e_steps);
     report.iterations += before.iterations;
     for (std::size_t i = before.trace.empty() ? 0 : 1; i < report.trace.size(); ++i) {
-      before.trace.push_back(report.trace[i]);  // the first objective is the last one before
+      // The first objective is the last one before; float data may begin anew a rounding below it.
+      before.trace.push_back(before.trace.empty() ? report.trace[i] : std::max(report.trace[i], before.trace.back()));
     }
     report.trace.swap(before.trace);
     std::vector<Index> dropped;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "emulsion/core/linear_algebra.hpp"
@@ -49,7 +50,7 @@ class QuasiNewton {
   }
 
   /// Takes up a point `now` with its statistics and its EM step to `next`; `before` is the point of the last call.
-  /// Returns g'f, both per unit of weight: to first order what the EM step gains.
+  /// Returns g'f, both per unit of weight: to first order what the EM step gains; NaN where floats cannot hold it.
   template <class M>
   [[gnu::cold]] double learn(const M& before, const M& now, const M& next, const typename M::Statistics& statistics) {
     if (count_ == order_) first_ = (first_ + 1) % order_, --count_;
@@ -69,8 +70,10 @@ class QuasiNewton {
       g[i] = static_cast<float>(value);
     }
     next.pack(b_);
+    bool moved = false;
     for (Index i = 0; i < size_; ++i) {
       const double value = b_(i) - a_(i);
+      moved = moved || value != 0;
       z[i] = static_cast<float>(static_cast<double>(f[i]) - value);
       f[i] = static_cast<float>(value);
     }
@@ -83,7 +86,8 @@ class QuasiNewton {
       }
     }
     known_ = true;
-    return along_ = inner(g, f);
+    along_ = inner(g, f);
+    return moved && along_ == 0 ? std::numeric_limits<double>::quiet_NaN() : along_;
   }
 
   /// Makes `next` the point where the quasi-Newton step from `now`, of the last call of learn(), leads. False where

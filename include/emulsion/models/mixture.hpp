@@ -242,14 +242,16 @@ class Mixture {
 
   // --- one point at a time: nothing is allocated, for families that offer it up to 64 dimensions -------------------------
 
-  /// log p(x) of one point (d), in nats; as log_density.
-  ///
-  /// @throws InvalidArgument if the dimensions differ
-  double log_density_at(const Eigen::Ref<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>& x) const requires
-      requires(const Member& c, const Scalar* p) {
+  static constexpr bool pointwise =
+      sizeof...(Terms) == 0 && requires(const Gate& gate, const Member& c, const Scalar* p) {
+    gate.log_weight(Index{});
     c.log_density_at(p);
-  }
-  {
+  };
+
+  /// log p(x) of one point (d, contiguous), in nats; as log_density.
+  ///
+  /// @throws InvalidArgument if the dimensions differ or a value is not finite
+  double log_density_at(const Eigen::Ref<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>& x) const requires pointwise {
     double largest = nothing, sum = 0;
     scores_at(x, [&](Index, double score) {
       if (score > largest) {
@@ -261,14 +263,10 @@ class Mixture {
     });
     return sum > 0 ? largest + std::log(sum) : nothing;
   }
-  /// The most probable component of one point (d); the first of equals.
+  /// The most probable component of one point (d, contiguous); the first of equals.
   ///
-  /// @throws InvalidArgument if the dimensions differ
-  Index classify_at(const Eigen::Ref<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>& x) const requires
-      requires(const Member& c, const Scalar* p) {
-    c.log_density_at(p);
-  }
-  {
+  /// @throws InvalidArgument if the dimensions differ or a value is not finite
+  Index classify_at(const Eigen::Ref<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>& x) const requires pointwise {
     double largest = nothing;
     Index best = -1;
     scores_at(x, [&](Index k, double score) {
@@ -370,6 +368,7 @@ class Mixture {
   template <class Use>
   void scores_at(const Eigen::Ref<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>& x, const Use& use) const {
     require(x.size() == dimension(), "expected a point of dimension ", dimension(), ", got ", x.size());
+    for (Index j = 0; j < x.size(); ++j) require(std::isfinite(x(j)), "dimension ", j, " of the point is ", x(j));
     for (Index k = 0; k < size(); ++k) {
       const double score = gate().log_weight(k) + bank()[k].log_density_at(x.data());
       if (score > nothing) use(k, score);  // false for inf - inf too, where a coordinate overflows
