@@ -32,7 +32,7 @@ defect 'density overwrites' 'gaussian' 'before += added;' 'before = added;'
 defect 'transposed factor in the density' 'gaussian' 'z[t] += panel[4 * j + t] * y;' 'z[t] += panel[4 * t + j] * y;'
 defect 'observations left out that matter' 'gaussian' 'const double least = 1e-19 * weight;' 'const double least = 1e-3 * weight;'
 defect 'wide moments without weights' 'gaussian' 'const Lanes value = weight * (S::load' 'const Lanes value = (S::load'
-defect 'transposed factor in wide densities' 'gaussian' 'z[r][t] += factor * y[r];' 'z[r][t] += factor * y[t % P::registers];'
+defect 'transposed factor in wide densities' 'gaussian' 'z[r][t] += factor * y[r];' 'z[r][t] += factor * y[t % registers];'
 defect 'transposition of the wrong lanes' 'gaussian' '(I & h) != 0 ? lanes + I - h : I' '(I & h) != 0 ? lanes + I : I'
 defect 'factor misplaced in its panels' 'gaussian' \
   'return 2 * tile * q * (q + 1) + tile * j + i % tile;' 'return 2 * tile * q * (q + 1) + tile * j + (tile - 1 - i % tile);'
