@@ -72,7 +72,7 @@ class Geometric {
   }
 
   // optional, four functions, with which em() accelerates: unconstrained parameters, and by them the derivatives of
-  // Q = weight log p + sum log(1 - p), 0 on the border
+  // Q = weight log p + sum log(1 - p), 0 on the border; in units in which both are of order one
   Index parameters() const { return 1; }
   void pack(Eigen::VectorXd& v, Index& at) const { v(at++) = std::asin(std::sqrt(p_)); }
   bool unpack(const Eigen::VectorXd& v, Index& at) {

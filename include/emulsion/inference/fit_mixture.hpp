@@ -164,8 +164,9 @@ class MultiStart {
     passes_ += static_cast<double>(report.e_steps);
     report.iterations += before.iterations;
     for (std::size_t i = before.trace.empty() ? 0 : 1; i < report.trace.size(); ++i) {
-      // The first objective is the last one before; float data may begin anew a rounding below it.
-      before.trace.push_back(before.trace.empty() ? report.trace[i] : std::max(report.trace[i], before.trace.back()));
+      // The first objective is the last one before, a rounding of float data above those that follow.
+      const double last = before.trace.empty() ? report.trace[i] : before.trace.back();
+      before.trace.push_back(std::min(std::max(report.trace[i], last), report.trace.back()));
     }
     report.trace.swap(before.trace);
     std::vector<Index> dropped;
