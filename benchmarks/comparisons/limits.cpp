@@ -45,9 +45,10 @@ void in_threads(int threads, const F& f) {
 void multiply_adds(long steps) {
   constexpr int chains = 12;
   volatile double factor = 0.999, addend = 0.001;
-  const Lanes a = S::all(factor), b = S::all(addend);
-  Lanes x[chains];
-  for (int c = 0; c < chains; ++c) x[c] = S::all(c);
+  Lanes a, b, x[chains];
+  S::fill(a, factor);
+  S::fill(b, addend);
+  for (int c = 0; c < chains; ++c) S::fill(x[c], c);
   for (long s = 0; s < steps; ++s) {
     for (int c = 0; c < chains; ++c) x[c] = x[c] * a + b;
   }
@@ -95,7 +96,9 @@ int main() {
   std::printf("exp_ns_eigen %.3f\n", exp_ns([](const auto& x, auto& y) { y = x.exp(); }));
   std::printf("exp_ns_emulsion %.3f\n", exp_ns([](const auto& x, auto& y) {
                 for (Eigen::Index i = 0; i < x.size(); i += S::lanes) {
-                  S::store(&y(i), emulsion::simd_exp<S>(S::load(&x(i))));
+                  Lanes value = S::load(&x(i)).value;
+                  emulsion::simd_exp<S>(value);
+                  S::store(&y(i), value);
                 }
               }));
   const std::vector<double> data(std::size_t{1} << 26, 1.0);
