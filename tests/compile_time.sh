@@ -3,8 +3,8 @@
 # CPU seconds (user and system) of ${CXX:-g++} at -O2, the least of three interleaved compilations: whatever else the
 # machine does can only add to one.
 #   with emulsion::compiled  within 6 s on any machine
-#   headers alone            within 6 s; where the machine is slow, so that even a small program of Eigen's
-#                            (consumers/yardstick.cpp) takes more than 3 s, within 2.5 times that program
+#   headers alone            within 6 s; on a slow machine within 2.3 times a small program of Eigen's
+#                            (consumers/yardstick.cpp): 1.7 to 2.0 was measured
 #   memory                   what g++ 12 allocates for the headers alone, in MB: the same in every run, so that a rise of
 #                            one percent shows. The budget is tests/compile_time_budget; it may only fall
 set -euo pipefail
@@ -33,7 +33,7 @@ done | awk '
     if (failed) exit 1
     printf "compile_time: %.2f s with emulsion::compiled, %.2f s with headers alone; a small program of Eigen takes %.2f s\n",
       least["compiled"], least["headers"], least["yardstick"]
-    allowed = least["yardstick"] > 3 ? 2.5 * least["yardstick"] : 6
+    allowed = 2.3 * least["yardstick"] > 6 ? 2.3 * least["yardstick"] : 6
     if (least["compiled"] > 6 || least["headers"] > allowed) { print "compile_time: over the budget"; exit 1 }
   }'
 

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "emulsion/core/simd.hpp"
+#include "emulsion/core/simd_functions.hpp"
 #include "problem.hpp"
 
 // What this processor can do, as lines `name value`: the best of many short runs, because other programs can only make

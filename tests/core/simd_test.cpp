@@ -1,6 +1,7 @@
-#include "emulsion/core/simd.hpp"
+#include "emulsion/core/simd_functions.hpp"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -13,20 +14,39 @@ namespace {
 
 using S = Simd<double>;
 
-/// f of x in every lane, which must not depend on the lane.
-template <class F>
-double in_lanes(const F& f, double x) {
-  S::Lanes result;
-  S::fill(result, x);
+/// One lane of f of x in every lane, whose values must not depend on the lane.
+template <class W, class F>
+[[gnu::always_inline]] inline double in_lanes(const F& f, double x) {
+  typename W::Lanes result;
+  W::fill(result, x);
   f(result);
-  for (int i = 1; i < S::lanes; ++i) CHECK((result[i] == result[0] || std::isnan(result[0])));
-  return result[0];
+  double found[W::lanes];
+  std::memcpy(found, &result, sizeof result);
+  for (const double lane : found) CHECK((lane == found[0] || std::isnan(found[0])));
+  return found[0];
 }
+/// In the widest registers that the processor has; those of the compiler's flags agree but for a rounding.
 double exp_of(double x) {
-  return in_lanes([](S::Lanes& v) { simd_exp<S>(v); }, x);
+  const double narrow = in_lanes<S>(
+      [](auto& v) __attribute__((always_inline)) { simd_exp<S>(v); }, x);
+  const double wide = with_simd<double>([&](auto simd) __attribute__((always_inline)) {
+    using W = decltype(simd);
+    return in_lanes<W>(
+        [](auto& v) __attribute__((always_inline)) { simd_exp<W>(v); }, x);
+  });
+  CHECK((std::abs(wide - narrow) <= 1e-12 * wide || std::isnan(x)));
+  return wide;
 }
 double log_of(double x) {
-  return in_lanes([](S::Lanes& v) { simd_log<S>(v); }, x);
+  const double narrow = in_lanes<S>(
+      [](auto& v) __attribute__((always_inline)) { simd_log<S>(v); }, x);
+  const double wide = with_simd<double>([&](auto simd) __attribute__((always_inline)) {
+    using W = decltype(simd);
+    return in_lanes<W>(
+        [](auto& v) __attribute__((always_inline)) { simd_log<W>(v); }, x);
+  });
+  CHECK((std::abs(wide - narrow) <= 1e-15 * wide || std::isnan(x)));
+  return wide;
 }
 
 constexpr double infinity = std::numeric_limits<double>::infinity(), unit = std::numeric_limits<double>::epsilon();

@@ -5,7 +5,6 @@
 #include "catch.hpp"
 #include "emulsion/core/random.hpp"
 #include "emulsion/covariance/precision_factor.hpp"
-#include "emulsion/inference/e_step.hpp"
 
 using namespace emulsion;
 

@@ -4,12 +4,11 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <type_traits>
 #include <vector>
 
 #include "emulsion/core/linear_algebra.hpp"
 #include "emulsion/core/report.hpp"
-#include "emulsion/core/simd.hpp"
+#include "emulsion/core/simd_functions.hpp"
 #include "emulsion/data/frame.hpp"
 
 namespace emulsion {
@@ -17,12 +16,8 @@ namespace emulsion {
 /// Throws InvalidArgument with the place of the first value that is NaN or infinite. Cost O(n d).
 template <class D>
 void require_finite(const D& x) {
-  if constexpr (std::is_same_v<typename D::Scalar, double>) {
-    if (x.inner_stride() == 1 && x.outer_stride() == x.dimension() &&
-        simd_all_finite(x.data(), x.size() * x.dimension())) {
-      return;
-    }
-  }
+  const bool dense = x.inner_stride() == 1 && x.outer_stride() == x.dimension();
+  if (dense && simd_all_finite(x.data(), x.size() * x.dimension())) return;
   for (Index i = 0; i < x.size(); ++i) {
     for (Index j = 0; j < x.dimension(); ++j) {
       if (std::isfinite(x(j, i))) continue;

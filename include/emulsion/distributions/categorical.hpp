@@ -7,6 +7,7 @@
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/error.hpp"
 #include "emulsion/core/random.hpp"
+#include "emulsion/core/slope_by_root.hpp"
 #include "emulsion/data/points.hpp"
 
 namespace emulsion {
@@ -103,8 +104,7 @@ class BasicCategorical {
       double total = 0;
       for (Index c = start(j); c < start(j + 1); ++c) total += s.counts(c);
       for (Index c = start(j); c < start(j + 1); ++c) {
-        const double root = std::sqrt(probabilities_(c));
-        v(at++) = root > 0 ? 2 * (s.counts(c) / root - total * root) : 0.0;
+        v(at++) = slope_by_root(s.counts(c), total, probabilities_(c));
       }
     }
   }

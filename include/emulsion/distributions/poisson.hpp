@@ -8,6 +8,7 @@
 #include "emulsion/core/constants.hpp"
 #include "emulsion/core/error.hpp"
 #include "emulsion/core/random.hpp"
+#include "emulsion/core/slope_by_root.hpp"
 #include "emulsion/data/points.hpp"
 
 namespace emulsion {
@@ -107,10 +108,7 @@ class BasicPoisson {
     return rates_.allFinite();
   }
   void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const {
-    for (Index j = 0; j < dimension(); ++j) {
-      const double root = std::sqrt(rates_(j));
-      v(at++) = root > 0 ? 2 * (s.sums(j) / root - s.weight * root) : 0.0;
-    }
+    for (Index j = 0; j < dimension(); ++j) { v(at++) = slope_by_root(s.sums(j), s.weight, rates_(j)); }
   }
 
   // --- density --------------------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/error.hpp"
 #include "emulsion/core/random.hpp"
-#include "emulsion/core/simd.hpp"
+#include "emulsion/core/simd_functions.hpp"
+#include "emulsion/core/slope_by_root.hpp"
 
 namespace emulsion {
 
@@ -87,10 +88,7 @@ class ConstantGate {
   }
   [[gnu::cold]] void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const {
     const double total = s.counts.sum();
-    for (Index k = 0; k < size(); ++k) {
-      const double root = std::sqrt(weights_(k));
-      v(at++) = root > 0 ? 2 * (s.counts(k) / root - total * root) : 0.0;
-    }
+    for (Index k = 0; k < size(); ++k) { v(at++) = slope_by_root(s.counts(k), total, weights_(k)); }
   }
 
   Index sample(Rng& rng) const { return rng.categorical(weights_); }

@@ -7,7 +7,7 @@
 
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/random.hpp"
-#include "emulsion/core/simd.hpp"
+#include "emulsion/core/simd_functions.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"  // see simd.hpp
