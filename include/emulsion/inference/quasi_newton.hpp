@@ -22,7 +22,7 @@ namespace emulsion {
 /// Wright, 2006, alg. 7.4). Only pairs with s'y > 0 are kept, so that the direction climbs, also where the objective is
 /// not concave. The driver shortens a step until the objective does not fall.
 ///
-/// Storage: 2 p doubles and (3 order + 2) p floats for p parameters; order 10 at most, less where 1.5 order p > 10^6.
+/// Storage: 2 p doubles and (3 order + 2) p floats for p parameters; order 20 at most, less where 1.5 order p > 10^6.
 /// Floats will do: all of s, y, z, f and g vanish at the optimum, and their errors with them.
 class QuasiNewton {
  public:
@@ -148,7 +148,7 @@ class QuasiNewton {
   double rate() const { return 1 - 1 / stretch_; }
 
  private:
-  static constexpr Index most = 10;
+  static constexpr Index most = 20;
   static constexpr double farthest = 0.3;  // twice the divergence of the complete data, in nats per unit of weight
 
   float* part(Index number) { return floats_.data() + number * size_; }
