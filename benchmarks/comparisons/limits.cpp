@@ -11,8 +11,8 @@
 #include "emulsion/core/simd_functions.hpp"
 #include "problem.hpp"
 
-// What this processor can do, as lines `name value`: the best of many short runs, because other programs can only make
-// a run slower.
+// What this processor can do now, as lines `name value`: medians of many short runs, as the times that they are
+// compared with are medians. What else the machine does slows both.
 
 namespace {
 
@@ -22,14 +22,15 @@ using Lanes = S::Lanes;
 volatile double sink;  // what is stored here has to be computed
 
 template <class F>
-double least_seconds(int runs, const F& f) {
-  double least = 1e300;
+double median_seconds(int runs, const F& f) {
+  std::vector<double> all;
   for (int run = 0; run < runs; ++run) {
     const double begin = seconds_now();
     f();
-    least = std::min(least, seconds_now() - begin);
+    all.push_back(seconds_now() - begin);
   }
-  return least;
+  std::sort(all.begin(), all.end());
+  return all[all.size() / 2];
 }
 
 /// Runs f(thread) in so many threads; the first is this one.
@@ -57,11 +58,11 @@ void multiply_adds(long steps) {
   sink = total;
 }
 
-/// Short runs with one thread, so that some fit between two interruptions; longer ones with two, which have to start.
+/// Longer runs with two threads, which have to start.
 double gflops(int threads) {
   const long steps = threads == 1 ? 500'000 : 5'000'000;
   const int runs = threads == 1 ? 200 : 20;
-  const double seconds = least_seconds(runs, [&] { in_threads(threads, [&](int) { multiply_adds(steps); }); });
+  const double seconds = median_seconds(runs, [&] { in_threads(threads, [&](int) { multiply_adds(steps); }); });
   return 2e-9 * 12 * S::lanes * static_cast<double>(steps) * threads / seconds;
 }
 
@@ -70,7 +71,7 @@ template <class F>
 double exp_ns(const F& exp_of) {
   constexpr int count = 1024, repeats = 5000;
   Eigen::ArrayXd x = Eigen::ArrayXd::LinSpaced(count, -30, 0), y(count);
-  const double seconds = least_seconds(20, [&] {
+  const double seconds = median_seconds(20, [&] {
     for (int r = 0; r < repeats; ++r) {
       exp_of(x, y);
       x(r % count) = -static_cast<double>(r % 30);  // else one round would do for all
@@ -83,7 +84,7 @@ double exp_ns(const F& exp_of) {
 /// Gigabytes per second read from memory, by a sum over half a gigabyte.
 double gigabytes(int threads, const std::vector<double>& data) {
   const auto part = static_cast<emulsion::Index>(data.size()) / threads;
-  const double seconds = least_seconds(
+  const double seconds = median_seconds(
       5, [&] { in_threads(threads, [&](int t) { sink = emulsion::simd_sum(data.data() + t * part, part); }); });
   return 1e-9 * static_cast<double>(sizeof(double) * data.size()) / seconds;
 }
