@@ -20,6 +20,7 @@ struct CategoricalStatistics {
     counts += other.counts;
     return *this;
   }
+  void remove(const CategoricalStatistics& other) { counts -= other.counts; }
   CategoricalStatistics& operator*=(double c) {
     counts *= c;
     return *this;
@@ -29,6 +30,9 @@ struct CategoricalStatistics {
     visitor(counts);
   }
 };
+
+template <class Scalar, int Dim>
+class BasicCategoricalDirichlet;
 
 /// d independent items, of which item j has the categories 0, ..., C_j - 1 with probabilities p_j,
 ///
@@ -42,6 +46,7 @@ class BasicCategorical {
   using Scalar = Scalar_;
   using Data = Points<Scalar, Dim>;
   using Statistics = CategoricalStatistics;
+  using Conjugate = BasicCategoricalDirichlet<Scalar_, Dim>;  ///< distributions/categorical_dirichlet.hpp
 
   /// Items of so many categories each (d), all equally probable: the prototype of a fit.
   explicit BasicCategorical(const std::vector<Index>& categories) {
@@ -107,6 +112,13 @@ class BasicCategorical {
         v(at++) = slope_by_root(s.counts(c), total, probabilities_(c));
       }
     }
+  }
+
+  /// In place: what a distribution over probabilities asks, the expected logarithms, which are those of no
+  /// probabilities.
+  void set_log_probabilities(const Eigen::VectorXd& logs) {
+    log_probabilities_ = logs;
+    probabilities_ = logs.array().exp();
   }
 
   // --- density --------------------------------------------------------------------------------------------------------

@@ -20,6 +20,9 @@
 
 namespace emulsion {
 
+template <class Scalar, int Dim>
+class BasicNormalWishart;
+
 /// Normal distribution on R^d,
 ///
 ///   log p(x) = -d/2 log 2 pi - 1/2 log |S| - 1/2 (x - m)' S^-1 (x - m),
@@ -39,6 +42,7 @@ class BasicGaussian {
   using Scalar = Scalar_;
   using Data = Points<Scalar, Dim>;
   using Statistics = GaussianStatistics;
+  using Conjugate = BasicNormalWishart<Scalar_, Dim>;  ///< distributions/normal_wishart.hpp
   static constexpr bool mixed = std::is_same_v<Scalar, float>;
   /// A block of float data in both precisions, of which hasten() chooses.
   struct MixedPoints {
@@ -171,9 +175,36 @@ class BasicGaussian {
   Index free_parameters() const { return dimension() + covariance_parameters(structure(), dimension()); }
 
   const Frame& frame() const { return *frame_; }
+  const std::shared_ptr<const Frame>& shared_frame() const { return frame_; }
   /// Mean and precision factor in the coordinates of the frame.
   const Eigen::VectorXd& location() const { return location_; }
   const PrecisionFactor& precision_factor() const { return precision_; }
+
+  // What a distribution over Gaussians makes of this one, in its frame.
+
+  /// With the covariance multiplied by c > 0.
+  BasicGaussian scaled(double c) const {
+    BasicGaussian result = *this;
+    result.precision_.rescale(Eigen::VectorXd::Constant(dimension(), std::sqrt(c)));
+    result.refresh();
+    return result;
+  }
+  /// With another location and factor.
+  BasicGaussian with(const Eigen::VectorXd& location, const Eigen::MatrixXd& factor) const {
+    return in_frame(frame_, location, factor, structure(), floor_);
+  }
+  void set_location(const Eigen::VectorXd& location) { location_ = location, refresh(); }
+  /// The M-step in place, from statistics with weight.
+  void estimate_from(const Statistics& s, EstimationSpace& space) {
+    location_ = s.mean;
+    at_floor_ = precision_.estimate(s.scatter, s.weight, frame_->spread, floor_, space);
+    refresh();
+  }
+  void share_covariance(const BasicGaussian& from) {
+    precision_ = from.precision_;
+    at_floor_ = from.at_floor_;
+    refresh();
+  }
 
   // --- density --------------------------------------------------------------------------------------------------------
 
@@ -296,12 +327,9 @@ class BasicGaussian {
       for (std::size_t k = 0; k < s.size(); ++k) next[k].copy_parameters(now[k]);
       return;
     }
-    next.front().estimate(pooled, work.space);
-    for (std::size_t k = 1; k < s.size(); ++k) {
-      next[k].precision_ = next.front().precision_;
-      next[k].at_floor_ = next.front().at_floor_;
-      next[k].refresh();
-    }
+    pooled.mean = next.front().location_;
+    next.front().estimate_from(pooled, work.space);
+    for (std::size_t k = 1; k < s.size(); ++k) next[k].share_covariance(next.front());
   }
 
   /// Starts again as another; where the covariance is tied, only the location is its own.
@@ -520,9 +548,7 @@ class BasicGaussian {
 
   void copy_parameters(const BasicGaussian& from) {
     location_ = from.location_;
-    precision_ = from.precision_;
-    at_floor_ = from.at_floor_;
-    refresh();
+    share_covariance(from);
   }
 
   void maximize(const Statistics& s, BasicGaussian& next, EstimationSpace& space) const {
@@ -530,13 +556,7 @@ class BasicGaussian {
       if (&next != this) next.copy_parameters(*this);
       return;
     }
-    next.location_ = s.mean;
-    next.estimate(s, space);
-  }
-
-  void estimate(const Statistics& s, EstimationSpace& space) {
-    at_floor_ = precision_.estimate(s.scatter, s.weight, frame_->spread, floor_, space);
-    refresh();
+    next.estimate_from(s, space);
   }
 
   /// The constant of the log density, and whether sums of squares about the frame's centre lose no more than two

@@ -33,6 +33,26 @@ struct GaussianStatistics {
     weight = total;
     return *this;
   }
+  /// Without what `other` added. It loses the digits that a difference loses: for samplers, which sum again now and
+  /// then.
+  void remove(const GaussianStatistics& other) {
+    const Index d = mean.size();
+    const double left = weight - other.weight;
+    if (!(left > 1e-9 * other.weight)) {
+      *this *= 0.0;
+      return;
+    }
+    const double share = other.weight / left, between = weight * share;
+    Index at = 0;
+    for (Index c = 0; c < d; ++c) {
+      const double pull = between * (other.mean(c) - mean(c));
+      for (Index r = c; r < end_of(c); ++r, ++at) {
+        scatter(at) -= other.scatter(at) + pull * (other.mean(r) - mean(r));
+      }
+    }
+    for (Index j = 0; j < d; ++j) mean(j) -= share * (other.mean(j) - mean(j));
+    weight = left;
+  }
   GaussianStatistics& operator*=(double c) {
     weight *= c;
     for (Index i = 0; i < scatter.size(); ++i) scatter(i) *= c;

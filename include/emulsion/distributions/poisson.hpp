@@ -47,6 +47,7 @@ struct PoissonStatistics {
     weight += other.weight, sums += other.sums;
     return *this;
   }
+  void remove(const PoissonStatistics& other) { weight -= other.weight, sums -= other.sums; }
   PoissonStatistics& operator*=(double c) {
     weight *= c, sums *= c;
     return *this;
@@ -56,6 +57,9 @@ struct PoissonStatistics {
     visitor(weight), visitor(sums);
   }
 };
+
+template <class Scalar, int Dim>
+class BasicPoissonGamma;
 
 /// d independent Poisson counts,
 ///
@@ -69,6 +73,7 @@ class BasicPoisson {
   using Scalar = Scalar_;
   using Data = Points<Scalar, Dim>;
   using Statistics = PoissonStatistics;
+  using Conjugate = BasicPoissonGamma<Scalar_, Dim>;  ///< distributions/poisson_gamma.hpp
 
   /// Rates of one in `dimension` dimensions: the prototype of a fit.
   explicit BasicPoisson(Index dimension)
@@ -110,6 +115,9 @@ class BasicPoisson {
   void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const {
     for (Index j = 0; j < dimension(); ++j) { v(at++) = slope_by_root(s.sums(j), s.weight, rates_(j)); }
   }
+
+  /// In place: what a distribution over rates asks. Rates (d), not checked.
+  void set_rates(const Eigen::VectorXd& rates) { rates_ = rates, refresh(); }
 
   // --- density --------------------------------------------------------------------------------------------------------
 

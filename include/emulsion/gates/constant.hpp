@@ -11,6 +11,11 @@
 
 namespace emulsion {
 
+/// counts(k) += sum_i r(i, k)
+inline void add_counts(const Responsibilities& r, Eigen::VectorXd& counts) {
+  for (Index k = 0; k < counts.size(); ++k) counts(k) += simd_sum(r.data() + k * r.outerStride(), r.rows());
+}
+
 /// Mixing weights that do not depend on the observation: score log w_k. Statistics: closed form (counts).
 class ConstantGate {
  public:
@@ -67,7 +72,7 @@ class ConstantGate {
   }
   template <class Data>
   void accumulate(const Data&, const Responsibilities& r, Scratch&, Statistics& s) const {
-    for (Index k = 0; k < size(); ++k) s.counts(k) += simd_sum(r.data() + k * r.outerStride(), r.rows());
+    add_counts(r, s.counts);
   }
   void maximize(const Statistics& s, ConstantGate& next) const {
     const double total = s.counts.sum();

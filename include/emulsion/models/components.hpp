@@ -103,7 +103,15 @@ class Components {
       for (std::size_t k = 0; k < all_.size(); ++k) all_[k].maximize(s.all[k], next.all_[k]);
     }
   }
-  double offset() const { return 0; }
+  double offset() const {
+    double sum = 0;
+    if constexpr (requires { C::offset(all_); }) {
+      sum = C::offset(all_);
+    } else if constexpr (requires(const C& c) { c.offset(); }) {
+      for (const C& c : all_) sum += c.offset();
+    }
+    return sum;
+  }
 
   Index free_parameters() const {
     if constexpr (requires { C::free_parameters(all_); }) {
