@@ -58,9 +58,11 @@ int posix_memalign(void** out, std::size_t alignment, std::size_t size) noexcept
 #endif
 
 #include "catch.hpp"
+#include "emulsion/bayesian_mixture.hpp"
 #include "emulsion/distributions/categorical.hpp"
 #include "emulsion/distributions/gaussian.hpp"
 #include "emulsion/distributions/poisson.hpp"
+#include "emulsion/distributions/poisson_gamma.hpp"
 #include "emulsion/inference/em.hpp"
 #include "emulsion/inference/seed.hpp"
 
@@ -73,8 +75,8 @@ namespace {
 
 /// Allocations between the ends of iterations 3 and 50 of a fit that takes as many; in 150 dimensions, where clusters
 /// cannot help being far apart and parameters soon stand still, of one that takes ten.
-template <class C>
-long allocations_of(const MixtureOf<C>& start, const typename C::Data& x, int threads, Acceleration acceleration) {
+template <class M>
+long allocations_of(const M& start, const typename M::Data& x, int threads, Acceleration acceleration) {
   Index last = 0;
   allocations = 0;
   em(start, x,
@@ -89,13 +91,13 @@ long allocations_of(const MixtureOf<C>& start, const typename C::Data& x, int th
 }
 
 /// All numbers of threads and accelerations; two blocks of data at least.
-template <class C>
-void check(const MixtureOf<C>& start, const typename C::Data& x) {
+template <class C, class M>
+void check(const M& start, const typename C::Data& x) {
   REQUIRE(x.size() > 512);
   for (const int threads : {1, 2}) {
     for (const Acceleration acceleration : {Acceleration::none, Acceleration::automatic}) {
       CAPTURE(threads, acceleration == Acceleration::none, x.dimension());
-      CHECK(allocations_of<C>(start, x, threads, acceleration) == 0);
+      CHECK(allocations_of(start, x, threads, acceleration) == 0);
     }
   }
 }
@@ -138,6 +140,25 @@ TEST_CASE("a Gaussian iteration allocates nothing") {
       CAPTURE(to_string(covariance));
       check<Gaussian>(seed(Gaussian(d, covariance), 3, x, rng, {.start = Start::random_responsibilities}), x);
     }
+  }
+}
+
+TEST_CASE("an iteration of variational inference allocates nothing") {
+  for (const Index d : {2, 16}) {
+    Rng rng(static_cast<std::uint64_t>(d));
+    const Eigen::MatrixXd x = blobs(1100, d, rng), counts = x.array().abs().floor();
+    for (const Covariance covariance : structures) {
+      CAPTURE(to_string(covariance));
+      const auto prior = weak_prior(Points<double>(x), covariance);
+      const SeedOptions random{.start = Start::random_responsibilities};
+      check<Gaussian>(seed_variational(prior, DirichletGate(3), Points<double>(x), rng, random), x);
+      const auto gate = StickBreakingGate::pitman_yor(3, 0.2, Concentration::gamma(1, 1));
+      check<Gaussian>(seed_variational(prior, gate, Points<double>(x), rng, random), x);
+    }
+    const PoissonGamma rates(Eigen::VectorXd::Constant(d, 1.5), 0.5);
+    check<Poisson>(seed_variational(rates, DirichletGate(3), Points<double>(counts), rng,
+                                    {.start = Start::random_responsibilities}),
+                   counts);
   }
 }
 

@@ -91,3 +91,23 @@ defect 'condition with the wrong sign' 'mixture' \
 defect 'condition with the weights of the joint' 'mixture' '- 0.5 * distance * distance - log_determinant' '- log_determinant'
 defect 'marginal of the first dimensions' 'mixture' \
   'location(i) = model[k].location()(dimension(i));' 'location(i) = model[k].location()(i);'
+
+# Conjugate posteriors, variational gates
+defect 'no degrees of freedom from the data' 'posterior' \
+  'next[k].nu_ = prior.nu_ + s[k].weight * prior.counts_per_observation();' 'next[k].nu_ = prior.nu_ + 0.5 * s[k].weight * prior.counts_per_observation();'
+defect 'uncertain mean costs nothing' 'posterior' '* d / own - 0.5 * d / beta_;' '* d / own;'
+defect 'divergence of the means without their precision' 'posterior' \
+  '(d * (ratio - 1 - std::log(ratio)) + other.beta_ * square)' '(d * (ratio - 1) + other.beta_ * square)'
+defect 'divergence of the scales without their traces' 'posterior' '+ 0.5 * nu_ * (trace - count * own) +' '+'
+defect 'Wishart draws with equal degrees of freedom' 'posterior' 'chi(nu_ - static_cast<double>(d - 1 - i))' 'chi(nu_)'
+defect 'predictive scale without the uncertain mean' 'posterior' 'nu_ / freedom * (1 + 1 / beta_)' 'nu_ / freedom'
+defect 'mode divided by nu' 'posterior' 'expected_.scaled(nu_ / (nu_ + shift))' 'expected_.scaled(1)'
+defect 'prior of the gate forgotten' 'posterior' 'next.posterior_(k) = next.prior_mean_ + s.counts(k);' 'next.posterior_(k) = 1e-3 + s.counts(k);'
+defect 'entropy of the gate with the wrong sign' 'posterior' 'entropy_ -= (posterior_(k) - 1) * log_weights_(k);' 'entropy_ += (posterior_(k) - 1) * log_weights_(k);'
+defect 'sticks do not count what comes after' 'posterior' 'b_(k) = prior_b(k, concentration_.mean()) + after;' 'b_(k) = prior_b(k, concentration_.mean());'
+defect 'discount forgotten' 'posterior' 'return c + static_cast<double>(k + 1) * discount_;' 'return c + static_cast<double>(k) * discount_;'
+defect 'concentration without its prior' 'posterior' 'bound_ = top + std::log(sum * width) + shape_' 'bound_ = top + shape_'
+defect 'expected rates instead of geometric ones' 'posterior' 'std::exp(digamma(shapes_(j))) / rate_;' 'shapes_(j) / rate_;'
+defect 'expected probabilities instead of geometric ones' 'posterior' \
+  'logs_(at) = digamma(concentrations_(at)) - of_total;' 'logs_(at) = std::log(concentrations_(at)) - of_total;'
+defect 'removal without the distance between means' 'posterior' '+ pull * (other.mean(r) - mean(r));' ';'

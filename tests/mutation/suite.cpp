@@ -92,6 +92,42 @@ void run(std::uint64_t seed) {
   report("driver", testing::em_laws(slow, near, seed));
   report("driver", testing::em_laws(slow, near, seed, {.acceleration = Acceleration::none}));
 }
+#elif defined(PART_posterior)
+#include "emulsion/bayesian_mixture.hpp"
+#include "emulsion/distributions/categorical_dirichlet.hpp"
+#include "emulsion/distributions/poisson_gamma.hpp"
+#include "emulsion/testing/posterior_laws.hpp"
+template <class Gate>
+void ascent(const Gate& gate, const Eigen::MatrixXd& x, Rng& rng) {
+  const auto start = seed_variational(weak_prior(Points<>(x)), gate, Points<>(x), rng, {.width = 1});
+  const auto fit = em(start, x, {.max_iterations = 40});
+  if (fit.report.status == Status::objective_fell) report("bound", {"broken: the bound never falls ("});
+}
+void run(std::uint64_t seed) {
+  Rng rng(seed);
+  const Eigen::MatrixXd x = clouds(2, 30, rng), y = integers(1, 30, 9, rng), z = integers(2, 30, 3, rng);
+  for (const auto structure : {Covariance::full, Covariance::diagonal, Covariance::spherical}) {
+    const NormalWishart prior(Eigen::Vector2d(4, 9), 0.6, 2.5, 3 * Eigen::Matrix2d::Identity(), structure);
+    report("posterior", testing::posterior_laws(prior, x, seed));
+  }
+  report("posterior", testing::posterior_laws(PoissonGamma(Eigen::VectorXd::Constant(1, 1.5), 0.4), y, seed));
+  const CategoricalDirichlet shares({Eigen::Vector3d(0.5, 1, 2), Eigen::Vector3d(1, 1, 1)});
+  report("posterior", testing::posterior_laws(shares, z, seed));
+  // With one component the bound is the evidence, of the sticks but for that of the labels.
+  const NormalWishart prior = weak_prior(Points<>(x));
+  const double exact = prior.log_evidence(prior.statistics(Points<>(x)));
+  const auto same = [&](double bound, double expected) {
+    if (!(std::abs(bound - expected) < 1e-8)) report("bound", {"broken: the bound of one component is the evidence ("});
+  };
+  same(em(BayesianMixture<>(DirichletGate(1), prior), x).report.objective, exact);
+  same(em(BayesianMixture<>(DirichletGate(1, Concentration::gamma(2, 3)), prior), x).report.objective, exact);
+  const auto sticks = StickBreakingGate::pitman_yor(1, 0.3, 0.8);
+  same(em(BayesianMixture<StickBreakingGate>(sticks, prior), x).report.objective,
+       exact + log_beta(0.7 + 30, 1.1) - log_beta(0.7, 1.1));
+  ascent(DirichletGate(3, 0.4), x, rng);
+  ascent(DirichletGate(3, Concentration::gamma(1, 1)), x, rng);
+  ascent(StickBreakingGate::pitman_yor(3, 0.3, Concentration::gamma(1, 1)), x, rng);
+}
 #elif defined(PART_mixture)
 #include "emulsion/testing/gaussian_laws.hpp"
 #include "emulsion/testing/model_laws.hpp"

@@ -1,0 +1,264 @@
+#pragma once
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "emulsion/core/random.hpp"
+#include "emulsion/core/read_block.hpp"
+#include "emulsion/core/special_functions.hpp"
+#include "emulsion/models/components.hpp"
+
+namespace emulsion {
+
+/// A distribution over partitions of n observations into groups of N_1, ..., N_U,
+///
+///   p = prod_{k < U} (c + k s) prod_k Gamma(N_k - s) / Gamma(1 - s)  /  prod_{i < n} (c + i),
+///
+/// of a Pitman-Yor process with concentration c and discount s; a Dirichlet process has s = 0, and a mixture of K
+/// components with Dirichlet(a, ..., a) weights is the case c = K a, s = -a (Pitman, 2006, sec. 3.2).
+class PartitionPrior {
+ public:
+  static PartitionPrior finite(Index components, double concentration) {
+    require(components >= 1, "a mixture needs at least one component, got ", components);
+    require(concentration > 0 && std::isfinite(concentration), "a concentration must be positive and finite, got ",
+            concentration);
+    return {static_cast<double>(components) * concentration, -concentration};
+  }
+  static PartitionPrior dirichlet_process(double concentration) { return pitman_yor(0, concentration); }
+  static PartitionPrior pitman_yor(double discount, double concentration) {
+    require(discount >= 0 && discount < 1, "the discount of a Pitman-Yor process must lie in [0, 1), got ", discount);
+    require(concentration > 0 && std::isfinite(concentration), "a concentration must be positive and finite, got ",
+            concentration);
+    return {concentration, discount};
+  }
+
+  /// How much an observation is drawn to a group of `count` others.
+  double of_group(double count) const { return count - discount_; }
+  /// How much it is drawn to a group of its own, where there are `groups`.
+  double of_new(Index groups) const { return std::max(0.0, concentration_ + static_cast<double>(groups) * discount_); }
+  /// What a group contributes to log p.
+  double log_group(double count) const { return log_gamma(count - discount_) - log_gamma(1 - discount_); }
+  /// log p
+  double log_probability(const std::vector<double>& counts) const {
+    double sum = 0, n = 0;
+    for (std::size_t k = 0; k < counts.size(); ++k) {
+      sum += std::log(of_new(static_cast<Index>(k))) + log_group(counts[k]);
+      n += counts[k];
+    }
+    return sum + log_gamma(concentration_) - log_gamma(concentration_ + n);
+  }
+
+ private:
+  PartitionPrior(double concentration, double discount) : concentration_(concentration), discount_(discount) {}
+  double concentration_, discount_;
+};
+
+/// Samples partitions of the observations from their exact posterior, all parameters integrated out: collapsed Gibbs
+/// sweeps (Neal, 2000, algorithm 3) and split-merge proposals (Jain and Neal, 2004). For finite mixtures, Dirichlet and
+/// Pitman-Yor processes of any family with a conjugate prior. A check on variational inference, and slower.
+template <class Posterior>
+class GibbsSampler {
+ public:
+  using Data = typename Posterior::Data;
+  using Statistics = typename Posterior::Statistics;
+
+  /// All observations in one group. The data must outlive the sampler.
+  ///
+  /// @throws InvalidArgument if the family cannot have produced the data, and for weighted data
+  ///
+  /// Memory: statistics of every observation.
+  GibbsSampler(const Posterior& prior, const PartitionPrior& partitions, const Data& data, std::uint64_t seed = 0)
+      : prior_(in_frame_of(prior, data)), partitions_(partitions), data_(data), rng_(seed),
+        labels_(Labels::Zero(data.size())), one_(1) {
+    require(data.size() > 0, "a sampler needs at least one observation, got none");
+    for (Index i = 0; i < data.size(); ++i) {
+      require(data.weight(i) == 1, "a sampler needs observations that count once each; observation ", i,
+              " has the weight ", data.weight(i));
+      singles_.push_back(prior_.statistics(data.slice(i, 1)));
+    }
+    groups_.push_back(Group(prior_));
+    for (Index i = 0; i < data.size(); ++i) groups_.front().add(single(i));
+  }
+
+  Index size() const { return static_cast<Index>(groups_.size()); }
+  /// Of every observation, 0 to size() - 1.
+  const Labels& labels() const { return labels_; }
+  /// Of the groups.
+  std::vector<double> counts() const {
+    std::vector<double> result;
+    for (const Group& group : groups_) result.push_back(group.count);
+    return result;
+  }
+  /// Of the parameters of group k, given the partition.
+  Posterior posterior(Index k) const { return prior_.updated(groups_[static_cast<std::size_t>(k)].statistics); }
+  /// log p(partition) + log p(x | partition), in nats; of families whose log_evidence() is up to a constant of the
+  /// data, up to that.
+  double log_joint() const {
+    double sum = partitions_.log_probability(counts());
+    for (const Group& group : groups_) sum += prior_.log_evidence(group.statistics);
+    return sum;
+  }
+
+  /// Every observation once: it leaves its group and joins one with the probability that the others leave.
+  void sweep() {
+    for (Index i = 0; i < data_.size(); ++i) {
+      leave(i);
+      Eigen::VectorXd logs(size() + 1);
+      for (Index k = 0; k < size(); ++k) {
+        Group& group = groups_[static_cast<std::size_t>(k)];
+        logs(k) = std::log(partitions_.of_group(group.count)) + log_predictive(group, i);
+      }
+      Group fresh(prior_);
+      logs(size()) = std::log(partitions_.of_new(size())) + log_predictive(fresh, i);
+      const Index k = draw(logs);
+      if (k == size()) groups_.push_back(std::move(fresh));
+      labels_(i) = k;
+      groups_[static_cast<std::size_t>(k)].add(single(i));
+    }
+    refresh();
+  }
+
+  /// Proposes to split the group of two observations drawn at random, or to merge their two, after `scans` restricted
+  /// Gibbs scans. True if accepted.
+  bool split_merge(int scans = 5) {
+    const Index n = data_.size();
+    if (n < 2) return false;
+    const auto i = static_cast<Index>(rng_.below(static_cast<std::uint64_t>(n)));
+    auto j = static_cast<Index>(rng_.below(static_cast<std::uint64_t>(n - 1)));
+    j += j >= i ? 1 : 0;
+    const Index a = labels_(i), b = labels_(j);
+    std::vector<Index> others;
+    for (Index l = 0; l < n; ++l) {
+      if (l != i && l != j && (labels_(l) == a || labels_(l) == b)) others.push_back(l);
+    }
+    // The launch state: side[l] says whether observation others[l] is with j.
+    std::vector<bool> side;
+    Group left(prior_), right(prior_);
+    left.add(single(i)), right.add(single(j));
+    for (const Index l : others) {
+      side.push_back(rng_.uniform() < 0.5);
+      (side.back() ? right : left).add(single(l));
+    }
+    for (int scan = 0; scan < scans; ++scan) restricted_scan(others, side, left, right, nullptr);
+    if (a == b) {
+      const double log_q = restricted_scan(others, side, left, right, nullptr);
+      const Group& whole = groups_[static_cast<std::size_t>(a)];
+      const double log_ratio =
+          std::log(partitions_.of_new(size())) + log_weight(left) + log_weight(right) - log_weight(whole) - log_q;
+      if (!(std::log(rng_.uniform()) < log_ratio)) return false;
+      for (std::size_t l = 0; l < others.size(); ++l) {
+        if (side[l]) labels_(others[l]) = size();
+      }
+      labels_(j) = size();
+      groups_[static_cast<std::size_t>(a)] = std::move(left);
+      groups_.push_back(std::move(right));
+    } else {
+      std::vector<bool> wanted;
+      for (const Index l : others) wanted.push_back(labels_(l) == b);
+      const double log_q = restricted_scan(others, side, left, right, &wanted);
+      Group whole(prior_);
+      for (const Index l : others) whole.add(single(l));
+      whole.add(single(i)), whole.add(single(j));
+      const double log_ratio = log_weight(whole) + log_q - std::log(partitions_.of_new(size() - 1)) -
+                               log_weight(groups_[static_cast<std::size_t>(a)]) -
+                               log_weight(groups_[static_cast<std::size_t>(b)]);
+      if (!(std::log(rng_.uniform()) < log_ratio)) return false;
+      for (const Index l : others) labels_(l) = a;
+      labels_(j) = a;
+      groups_[static_cast<std::size_t>(a)] = std::move(whole);
+      erase(b);
+    }
+    return true;
+  }
+
+ private:
+  using Predictive = typename Posterior::Predictive;
+
+  struct Group {
+    Statistics statistics;
+    double count = 0;
+    std::vector<Predictive> predictive;  // at most one, of the present statistics
+
+    explicit Group(const Posterior& prior) : statistics(prior.statistics()) {}
+    void add(const Statistics& s) {
+      statistics += s;
+      ++count;
+      predictive.clear();
+    }
+    void remove(const Statistics& s) {
+      statistics.remove(s);
+      --count;
+      predictive.clear();
+    }
+  };
+
+  static Posterior in_frame_of(const Posterior& prior, const Data& data) {
+    if constexpr (FramedComponent<Posterior>) return prior.in(prior.frame_for(data));
+    else return prior;
+  }
+  const Statistics& single(Index i) const { return singles_[static_cast<std::size_t>(i)]; }
+
+  double log_predictive(Group& group, Index i) {
+    if (group.predictive.empty()) group.predictive.push_back(prior_.updated(group.statistics).predictive());
+    one_(0) = 0;
+    const Predictive& predictive = group.predictive.front();
+    read_block(predictive, data_.slice(i, 1), [&](auto& block) { predictive.log_density(block, one_); });
+    return one_(0);
+  }
+  double log_weight(const Group& group) const {
+    return partitions_.log_group(group.count) + prior_.log_evidence(group.statistics);
+  }
+  Index draw(Eigen::VectorXd& logs) {
+    const double largest = logs.maxCoeff();
+    for (Index k = 0; k < logs.size(); ++k) logs(k) = std::exp(logs(k) - largest);
+    return rng_.categorical(logs);
+  }
+
+  void leave(Index i) {
+    const Index k = labels_(i);
+    groups_[static_cast<std::size_t>(k)].remove(single(i));
+    if (groups_[static_cast<std::size_t>(k)].count == 0) erase(k);
+  }
+  void erase(Index k) {
+    groups_.erase(groups_.begin() + k);
+    for (Index l = 0; l < labels_.size(); ++l) labels_(l) -= labels_(l) > k ? 1 : 0;
+  }
+  /// Sums again, because a removal is a subtraction.
+  void refresh() {
+    for (Group& group : groups_) group = Group(prior_);
+    for (Index i = 0; i < labels_.size(); ++i) groups_[static_cast<std::size_t>(labels_(i))].add(single(i));
+  }
+
+  /// One Gibbs scan of the others between the two groups; where `wanted` is given, to there. Returns the log
+  /// probability of what was drawn.
+  double restricted_scan(const std::vector<Index>& others, std::vector<bool>& side, Group& left, Group& right,
+                         const std::vector<bool>* wanted) {
+    double log_q = 0;
+    for (std::size_t l = 0; l < others.size(); ++l) {
+      (side[l] ? right : left).remove(single(others[l]));
+      const double to_left = std::log(partitions_.of_group(left.count)) + log_predictive(left, others[l]);
+      const double to_right = std::log(partitions_.of_group(right.count)) + log_predictive(right, others[l]);
+      const double odds = to_right - to_left;
+      const double log_right = odds > 0 ? -std::log1p(std::exp(-odds)) : odds - std::log1p(std::exp(odds));
+      const double log_left = odds > 0 ? -odds - std::log1p(std::exp(-odds)) : -std::log1p(std::exp(odds));
+      const bool is_right = wanted ? (*wanted)[l] : std::log(rng_.uniform()) < log_right;
+      log_q += is_right ? log_right : log_left;
+      side[l] = is_right;
+      (is_right ? right : left).add(single(others[l]));
+    }
+    return log_q;
+  }
+
+  Posterior prior_;
+  PartitionPrior partitions_;
+  Data data_;
+  Rng rng_;
+  Labels labels_;
+  Eigen::VectorXd one_;
+  std::vector<Statistics> singles_;
+  std::vector<Group> groups_;
+};
+
+}  // namespace emulsion
