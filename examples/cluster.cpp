@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "emulsion/bayesian_mixture.hpp"
 #include "emulsion/data/csv.hpp"
 #include "emulsion/gaussian_mixture.hpp"
 #include "mixture_plot.hpp"
@@ -34,6 +35,10 @@ constexpr std::string_view help =
   --max-components K    or choose 1 to K of them by BIC; default: 9
   --covariance WHICH    full, diagonal, spherical or tied (one full matrix for all); default: full with --components,
                         otherwise the best of the four by BIC (of one variable: of full and tied)
+  --bayesian PRIOR      or fit the posterior by variational inference, the number of components included, with weights
+                        from a dirichlet, dirichlet_process or pitman_yor prior; starts from --components, default 10
+  --concentration C     of that prior: the total, shared by all components; default 1
+  --discount D          of the pitman_yor prior, in [0, 1); default 0.25
   --seed S              of the random starts; default 0. The same seed gives the same result on any number of threads
   --restarts R          random starts of each fit; default: by the size of the data
   --threads T           default 1
@@ -46,6 +51,7 @@ Components are numbered from 0. Examples:
 
   cluster --plot faithful.svg
   cluster --data iris.csv --label Species --components 3 --json
+  cluster --bayesian dirichlet_process --concentration 0.5 --json
   cluster --data iris.csv --columns Sepal.Length,Petal.Width --covariance tied --max-components 5 --output clusters.csv
 
 Exit code: 0 done, 1 the data cannot be read or fitted, 2 a wrong command line or a file that cannot be written.
@@ -61,10 +67,21 @@ using Arguments = std::map<std::string, std::string, std::less<>>;
 
 Arguments parse(int argc, char** argv) {
   const std::map<std::string_view, std::string_view> known = {
-      {"--data", "FILE"},       {"--columns", "a,b,..."},  {"--label", "COLUMN"},
-      {"--components", "K"},    {"--max-components", "K"}, {"--covariance", "full|diagonal|spherical|tied"},
-      {"--seed", "S"},          {"--restarts", "R"},       {"--threads", "T"},
-      {"--output", "FILE.csv"}, {"--plot", "FILE.svg"},    {"--json", ""},
+      {"--data", "FILE"},
+      {"--columns", "a,b,..."},
+      {"--label", "COLUMN"},
+      {"--components", "K"},
+      {"--max-components", "K"},
+      {"--covariance", "full|diagonal|spherical|tied"},
+      {"--seed", "S"},
+      {"--restarts", "R"},
+      {"--threads", "T"},
+      {"--bayesian", "dirichlet|dirichlet_process|pitman_yor"},
+      {"--concentration", "C"},
+      {"--discount", "D"},
+      {"--output", "FILE.csv"},
+      {"--plot", "FILE.svg"},
+      {"--json", ""},
       {"--help", ""},
   };
   Arguments given;
@@ -81,6 +98,14 @@ Arguments parse(int argc, char** argv) {
   }
   if (given.contains("--components") && given.contains("--max-components")) {
     throw UsageError("--components fixes the number, --max-components chooses it: give one of them");
+  }
+  if (given.contains("--bayesian") && given.contains("--max-components")) {
+    throw UsageError("--bayesian finds the number of components itself: leave --max-components out");
+  }
+  for (const char* of_prior : {"--concentration", "--discount"}) {
+    if (given.contains(of_prior) && !given.contains("--bayesian")) {
+      throw UsageError(std::string(of_prior) + " belongs to a prior: name one by --bayesian");
+    }
   }
   return given;
 }
@@ -100,6 +125,16 @@ Integer value_or(const Arguments& given, std::string_view name, Integer otherwis
   if (end == text.data() + text.size() && error == std::errc() && value >= least && value <= most) return value;
   throw UsageError(std::string(name) + " needs a whole number from " + std::to_string(least) + " to " +
                    std::to_string(most) + ", got '" + text + "'");
+}
+
+double value_or(const Arguments& given, std::string_view name, double otherwise) {
+  const auto option = given.find(name);
+  if (option == given.end()) return otherwise;
+  const std::string& text = option->second;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (end == text.data() + text.size() && error == std::errc()) return value;
+  throw UsageError(std::string(name) + " needs a number, got '" + text + "'");
 }
 
 std::vector<std::string> split(const std::string& list) {
@@ -137,6 +172,40 @@ void require_writable(const std::string& path, const std::string& data) {
 
 // --- the work -----------------------------------------------------------------------------------------------------------
 
+template <class Gate>
+summary::Clustering fit_bayesian(CsvTable data, const Gate& gate, const std::string& prior,
+                                 const BayesianMixtureOptions& options) {
+  const auto& x = data.matrix();
+  auto found = fit_bayesian_mixture(x, gate, options);
+  Labels labels = found.model.classify(x);
+  const summary::Bayesian bayesian{prior, found.report.objective, found.model.in_use()};
+  return {std::move(data), {found.model.expected(), std::move(found.report)}, {}, std::move(labels), bayesian};
+}
+
+summary::Clustering fit_bayesian(CsvTable data, const Arguments& given, const GaussianMixtureOptions& of_mixture,
+                                 Covariance covariance) {
+  BayesianMixtureOptions options;
+  if (of_mixture.components > 0) options.components = of_mixture.components;
+  if (of_mixture.restarts > 0) options.restarts = of_mixture.restarts;
+  options.covariance = covariance;
+  options.seed = of_mixture.seed;
+  options.threads = of_mixture.threads;
+  const std::string prior = value_or(given, "--bayesian", std::string());
+  const Index k = options.components;
+  const double total = value_or(given, "--concentration", 1.0);
+  if (prior == "dirichlet") {
+    return fit_bayesian(std::move(data), DirichletGate(k, total / static_cast<double>(k)), prior, options);
+  }
+  if (prior == "dirichlet_process") {
+    return fit_bayesian(std::move(data), StickBreakingGate::dirichlet_process(k, total), prior, options);
+  }
+  if (prior == "pitman_yor") {
+    const double discount = value_or(given, "--discount", 0.25);
+    return fit_bayesian(std::move(data), StickBreakingGate::pitman_yor(k, discount, total), prior, options);
+  }
+  throw UsageError("--bayesian is dirichlet, dirichlet_process or pitman_yor, not '" + prior + "'");
+}
+
 summary::Clustering fit(const Arguments& given, const std::string& path) {
   const CsvOptions csv{
       .columns = split(value_or(given, "--columns", "")), .label = value_or(given, "--label", ""), .delimiter = '\0'};
@@ -155,6 +224,9 @@ summary::Clustering fit(const Arguments& given, const std::string& path) {
   const auto& x = data.matrix();
   require(options.components <= x.cols(), text::counted(options.components, "component"),
           " need at least as many observations, and '", path, "' has ", x.cols());
+  if (given.contains("--bayesian")) {
+    return fit_bayesian(std::move(data), given, options, selection.covariances.front());
+  }
   if (options.components > 0) {
     options.covariance = selection.covariances.front();
     auto fitted = fit_gaussian_mixture(x, options);
@@ -187,7 +259,8 @@ void draw(const summary::Clustering& result, const std::string& data, const std:
   const Eigen::MatrixXd& x = result.data.matrix();
   const std::string title = "Gaussian mixture of " + std::filesystem::path(data).filename().string();
   const std::string subtitle = summary::in_words(result) + "; " + text::counted(x.cols(), "observation") +
-                               ", log-likelihood " + text::decimal(model.log_likelihood(x), 2);
+                               (result.bayesian ? ", ELBO " + text::decimal(result.bayesian->elbo, 2)
+                                                : ", log-likelihood " + text::decimal(model.log_likelihood(x), 2));
   const auto figure = plot::mixture_figure(model, x, result.labels, result.data.names(), title, subtitle);
   if (!figure.save(path)) throw UsageError("cannot write to '" + path + "'");
 }

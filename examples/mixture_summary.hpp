@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,11 +18,19 @@ namespace summary {
 
 using namespace emulsion;
 
+/// What a Bayesian fit says besides.
+struct Bayesian {
+  std::string prior;
+  double elbo = 0;
+  Index in_use = 0;
+};
+
 struct Clustering {
   CsvTable data;
-  Fit<GaussianMixture> fit;
+  Fit<GaussianMixture> fit;           // of a Bayesian fit the expected parameters
   std::vector<Candidate> table = {};  // of all fits, where one of them was chosen
   Labels labels = {};                 // the most probable component of each observation
+  std::optional<Bayesian> bayesian = {};
 
   Covariance covariance() const { return fit.model[0].structure(); }
   const std::string& name(Index j) const { return data.names()[static_cast<std::size_t>(j)]; }
@@ -136,7 +145,8 @@ inline std::string in_words(const Report& report) {
 
 inline std::string in_words(const Clustering& result) {
   return text::counted(result.fit.model.size(), "component") + ", " + std::string(to_string(result.covariance())) +
-         " covariance" + (result.table.empty() ? "" : ", chosen by BIC");
+         " covariance" + (result.table.empty() ? "" : ", chosen by BIC") +
+         (result.bayesian ? ", " + result.bayesian->prior + " prior" : "");
 }
 
 inline void print_summary(const Clustering& result, const std::string& path) {
@@ -146,11 +156,16 @@ inline void print_summary(const Clustering& result, const std::string& path) {
   std::printf("Gaussian mixture of %s\n%s (mclust %s)\n", text::clean(path).c_str(), in_words(result).c_str(),
               std::string(mclust[static_cast<std::size_t>(result.covariance())]).c_str());
   if (!result.table.empty()) print_selection(result);
-  std::printf("\n%10s %10s %15s %6s %12s %12s\n", "n", "dimension", "log-likelihood", "df", "BIC", "ICL");
-  std::printf("%10td %10td %15.4f %6td %12.4f %12.4f\n", x.cols(), x.rows(), model.log_likelihood(x),
-              model.free_parameters(), bic(model, x), icl(model, x));
+  if (result.bayesian) {
+    std::printf("\n%10s %10s %15s %18s\n", "n", "dimension", "ELBO", "components in use");
+    std::printf("%10td %10td %15.4f %18td\n", x.cols(), x.rows(), result.bayesian->elbo, result.bayesian->in_use);
+  } else {
+    std::printf("\n%10s %10s %15s %6s %12s %12s\n", "n", "dimension", "log-likelihood", "df", "BIC", "ICL");
+    std::printf("%10td %10td %15.4f %6td %12.4f %12.4f\n", x.cols(), x.rows(), model.log_likelihood(x),
+                model.free_parameters(), bic(model, x), icl(model, x));
+  }
   print_components(result);
-  std::printf("\nEM %s.\n", in_words(result.fit.report).c_str());
+  std::printf("\n%s %s.\n", result.bayesian ? "Variational inference" : "EM", in_words(result.fit.report).c_str());
   for (const Event& event : result.fit.report.events) {
     std::printf("  %s: %s\n", std::string(to_string(event.kind)).c_str(), event.text.c_str());
   }
@@ -187,16 +202,22 @@ inline std::string json(const Clustering& result) {
   field("covariance", json_string(to_string(result.covariance())));
   field("observations", std::to_string(x.cols()));
   field("columns", json_list(d, [&](Index j) { return json_string(result.name(j)); }));
-  field("weights", json_list(model.weights()));
+  field(result.bayesian ? "expected_weights" : "weights", json_list(model.weights()));
   field("means", json_list(size, [&](Index k) { return json_list(model[k].mean()); }));
   field("covariances", json_list(size, [&](Index k) {
           const Eigen::MatrixXd s = model[k].covariance();
           return json_list(d, [&](Index i) { return json_list(s.col(i)); });
         }));
-  field("log_likelihood", text::shortest(model.log_likelihood(x)));
-  field("free_parameters", std::to_string(model.free_parameters()));
-  field("bic", text::shortest(bic(model, x)));
-  field("icl", text::shortest(icl(model, x)));
+  if (result.bayesian) {
+    field("prior", json_string(result.bayesian->prior));
+    field("elbo", text::shortest(result.bayesian->elbo));
+    field("components_in_use", std::to_string(result.bayesian->in_use));
+  } else {
+    field("log_likelihood", text::shortest(model.log_likelihood(x)));
+    field("free_parameters", std::to_string(model.free_parameters()));
+    field("bic", text::shortest(bic(model, x)));
+    field("icl", text::shortest(icl(model, x)));
+  }
   field("status", json_string(to_string(report.status)));
   field("iterations", std::to_string(report.iterations));
   const auto index = [](Index i) { return i < 0 ? std::string("null") : std::to_string(i); };

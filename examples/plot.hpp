@@ -162,6 +162,18 @@ class Panel {
     inside_ += "<path d='" + path + "'" + attributes + "/>\n";
   }
 
+  /// What lies between two lines.
+  void band(const Eigen::VectorXd& x, const Eigen::VectorXd& low, const Eigen::VectorXd& high, const std::string& paint,
+            double opacity = 0.2) {
+    std::string path;
+    for (Index i = 0; i < 2 * x.size(); ++i) {
+      const bool back = i >= x.size();
+      const Index at = back ? 2 * x.size() - 1 - i : i;
+      path += (i ? "L" : "M") + decimal(across(x(at)), 1) + " " + decimal(down(back ? low(at) : high(at)), 1);
+    }
+    inside_ += "<path d='" + path + "Z' fill='" + paint + "' fill-opacity='" + decimal(opacity) + "'/>\n";
+  }
+
   /// The points m + radius L u, |u| = 1, for the two rows of L (2 x any): covariance L L'.
   void ellipse(const Eigen::Vector2d& m, const Eigen::MatrixXd& l, double radius, const std::string& attributes) {
     // Covariance in pixels; its axes in closed form.

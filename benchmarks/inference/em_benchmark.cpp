@@ -15,6 +15,7 @@
 
 #include "../core/cases.hpp"
 #include "../core/memory.hpp"
+#include "emulsion/bayesian_mixture.hpp"
 #include "emulsion/data/csv.hpp"
 #include "emulsion/distributions/categorical.hpp"
 #include "emulsion/distributions/poisson.hpp"
@@ -116,6 +117,30 @@ void measure_gaussian(benchmark::State& state, const Case& one, const emulsion::
 template <class Scalar = double, int Dim = Eigen::Dynamic>
 void gaussian(benchmark::State& state, const Case& one, int threads) {
   measure_gaussian(state, one, emulsion::columns<Dim>(uniform_data<Scalar>(one.d, one.n)), threads);
+}
+
+/// The same start as a variational posterior: means at observations, E[L] the identity, one observation's worth.
+void variational(benchmark::State& state, const Case& one, int threads) {
+  const emulsion::Points<double> x = emulsion::columns(uniform_data<double>(one.d, one.n));
+  const bool full = !emulsion::is_diagonal(one.covariance);
+  const Index iterations =
+      iterations_for(static_cast<double>(one.n), static_cast<double>(one.components), static_cast<double>(one.d), full);
+  const auto start = [&] {
+    emulsion::Rng rng(2);
+    const auto mixture = emulsion::benchmarks::start_at(x, one.covariance, one.components, rng);
+    const double nu = static_cast<double>(one.d);
+    const auto prior = emulsion::NormalWishart::with_expected(
+        emulsion::Gaussian(Eigen::VectorXd::Constant(one.d, 0.5), Eigen::MatrixXd::Identity(one.d, one.d),
+                           one.covariance),
+        1, nu);
+    std::vector<emulsion::NormalWishart> all;
+    for (Index k = 0; k < one.components; ++k) {
+      all.push_back(emulsion::NormalWishart::with_expected(mixture[k], 1, nu).with_prior(prior));
+    }
+    return emulsion::BayesianMixture<>(emulsion::DirichletGate(one.components),
+                                       emulsion::Components<emulsion::NormalWishart>(std::move(all)));
+  };
+  measure_iteration(state, start, x, threads, iterations);
 }
 
 // --- the layout of the data -------------------------------------------------------------------------------------------
@@ -234,7 +259,13 @@ const bool registered = [] {
     }
   };
   // The cases of the comparison with other packages.
-  for (const Case& one : emulsion::benchmarks::comparison_cases()) { gaussians("em/case/" + one.name, one, {1, 2}); }
+  for (const Case& one : emulsion::benchmarks::comparison_cases()) {
+    gaussians("em/case/" + one.name, one, {1, 2});
+    for (const int threads : {1, 2}) {
+      once("em/variational/" + one.name + "/threads:" + std::to_string(threads),
+           [=](benchmark::State& state) { variational(state, one, threads); });
+    }
+  }
   // One thing varied at a time.
   const Case middle{"", Covariance::full, 50'000, 8, 8};
   for (const Index n : {100, 1'000, 10'000, 100'000, 1'000'000}) {
