@@ -37,7 +37,8 @@ constexpr std::string_view help =
                         otherwise the best of the four by BIC (of one variable: of full and tied)
   --bayesian PRIOR      or fit the posterior by variational inference, the number of components included, with weights
                         from a dirichlet, dirichlet_process or pitman_yor prior; starts from --components, default 10
-  --concentration C     of that prior: the total, shared by all components; default 1
+  --concentration C     of that prior: of dirichlet, of each of the components to start from, default 1 / K (moves keep
+                        the total); of the processes the strength, default 1
   --discount D          of the pitman_yor prior, in [0, 1); default 0.25
   --seed S              of the random starts; default 0. The same seed gives the same result on any number of threads
   --restarts R          random starts of each fit; default: by the size of the data
@@ -192,16 +193,15 @@ summary::Clustering fit_bayesian(CsvTable data, const Arguments& given, const Ga
   options.threads = of_mixture.threads;
   const std::string prior = value_or(given, "--bayesian", std::string());
   const Index k = options.components;
-  const double total = value_or(given, "--concentration", 1.0);
-  if (prior == "dirichlet") {
-    return fit_bayesian(std::move(data), DirichletGate(k, total / static_cast<double>(k)), prior, options);
-  }
+  const bool finite = prior == "dirichlet";
+  const double concentration = value_or(given, "--concentration", finite ? 1 / static_cast<double>(k) : 1.0);
+  if (finite) { return fit_bayesian(std::move(data), DirichletGate(k, concentration), prior, options); }
   if (prior == "dirichlet_process") {
-    return fit_bayesian(std::move(data), StickBreakingGate::dirichlet_process(k, total), prior, options);
+    return fit_bayesian(std::move(data), StickBreakingGate::dirichlet_process(k, concentration), prior, options);
   }
   if (prior == "pitman_yor") {
     const double discount = value_or(given, "--discount", 0.25);
-    return fit_bayesian(std::move(data), StickBreakingGate::pitman_yor(k, discount, total), prior, options);
+    return fit_bayesian(std::move(data), StickBreakingGate::pitman_yor(k, discount, concentration), prior, options);
   }
   throw UsageError("--bayesian is dirichlet, dirichlet_process or pitman_yor, not '" + prior + "'");
 }

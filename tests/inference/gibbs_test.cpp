@@ -64,7 +64,7 @@ double distance(const Posterior& prior, const PartitionPrior& partitions, const 
   const typename Posterior::Data data(x);
   GibbsSampler<Posterior> sampler(prior, partitions, data, 3);
   std::map<std::vector<Index>, double> seen;
-  constexpr int draws = 40'000;
+  constexpr int draws = 10'000;
   for (int i = 0; i < draws; ++i) {
     if (gibbs) sampler.sweep();
     if (split_merge) sampler.split_merge(2);
@@ -77,21 +77,21 @@ double distance(const Posterior& prior, const PartitionPrior& partitions, const 
 
 }  // namespace
 
-TEST_CASE("a sampler visits every partition of five observations as often as it is probable") {
-  const Eigen::MatrixXd x = (Eigen::MatrixXd(1, 5) << -1.2, -0.9, 0.3, 1.4, 1.9).finished();
+TEST_CASE("a sampler visits every partition of four observations as often as it is probable") {
+  const Eigen::MatrixXd x = (Eigen::MatrixXd(1, 4) << -1.2, -0.9, 0.3, 1.4).finished();
   const NormalWishart gaussian(Eigen::VectorXd::Zero(1), 0.5, 3, Eigen::MatrixXd::Constant(1, 1, 0.6));
   for (const auto& partitions :
        {PartitionPrior::dirichlet_process(0.8), PartitionPrior::pitman_yor(0.3, 0.5), PartitionPrior::finite(3, 0.7)}) {
-    CHECK(distance(gaussian, partitions, x, true, false) < 0.02);
+    CHECK(distance(gaussian, partitions, x, true, false) < 0.025);
     CHECK(distance(gaussian, partitions, x, false, true) < 0.03);
-    CHECK(distance(gaussian, partitions, x, true, true) < 0.02);
+    CHECK(distance(gaussian, partitions, x, true, true) < 0.025);
   }
-  const Eigen::MatrixXd counts = (Eigen::MatrixXd(1, 5) << 0, 1, 1, 7, 9).finished();
+  const Eigen::MatrixXd counts = (Eigen::MatrixXd(1, 4) << 0, 1, 1, 7).finished();
   const PoissonGamma poisson(Eigen::VectorXd::Constant(1, 0.8), 0.3);
-  CHECK(distance(poisson, PartitionPrior::dirichlet_process(1), counts, true, true) < 0.02);
-  const Eigen::MatrixXd answers = (Eigen::MatrixXd(2, 5) << 0, 1, 1, 2, 2, 0, 0, 1, 1, 1).finished();
+  CHECK(distance(poisson, PartitionPrior::dirichlet_process(1), counts, true, true) < 0.025);
+  const Eigen::MatrixXd answers = (Eigen::MatrixXd(2, 4) << 0, 1, 1, 2, 0, 0, 1, 1).finished();
   const CategoricalDirichlet items({Eigen::VectorXd::Constant(3, 0.5), Eigen::VectorXd::Constant(2, 0.5)});
-  CHECK(distance(items, PartitionPrior::dirichlet_process(1), answers, true, true) < 0.02);
+  CHECK(distance(items, PartitionPrior::dirichlet_process(1), answers, true, true) < 0.025);
 }
 
 TEST_CASE("variational standard deviations of means are at most 1.02 times the sampler's") {
@@ -103,7 +103,7 @@ TEST_CASE("variational standard deviations of means are at most 1.02 times the s
     const Index d = x.rows();
     Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(d, 2), square = sum;
     double draws = 0;
-    for (int i = 0; i < 4000; ++i) {
+    for (int i = 0; i < 1700; ++i) {
       sampler.sweep();
       if (i % 5 == 0) sampler.split_merge();
       if (i < 200 || sampler.size() != 2) continue;
@@ -117,7 +117,7 @@ TEST_CASE("variational standard deviations of means are at most 1.02 times the s
       }
       ++draws;
     }
-    REQUIRE(draws > 3000);
+    REQUIRE(draws > 1200);
     for (Index k = 0; k < 2; ++k) {
       const auto& q = fit.model[k];
       for (Index j = 0; j < d; ++j) {
@@ -143,7 +143,7 @@ TEST_CASE("simulation-based calibration: ranks of the truth among draws are unif
   // posterior; the rank of the true log joint density of the labels must be uniform.
   const NormalWishart prior(Eigen::VectorXd::Zero(1), 0.3, 4, Eigen::MatrixXd::Constant(1, 1, 1));
   const auto partitions = PartitionPrior::dirichlet_process(1);
-  constexpr int simulations = 400, draws = 19;
+  constexpr int simulations = 200, draws = 19;
   std::vector<int> bins(5, 0);
   for (int s = 0; s < simulations; ++s) {
     Rng rng = Rng(17).fork(static_cast<std::uint64_t>(s));

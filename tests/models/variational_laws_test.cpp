@@ -25,7 +25,7 @@ void laws(const char* name, const Gate& gate, const Posterior& prior, const Eige
   CAPTURE(name, seed_of);
   const Points<double> data(x);
   const auto start = start_of(gate, prior, data, seed_of);
-  const auto one = em(start, data, {.max_iterations = 60, .block = 16});
+  const auto one = em(start, data, {.max_iterations = 30, .block = 16});
   for (std::size_t i = 1; i < one.report.trace.size(); ++i) {
     const double before = one.report.trace[i - 1];
     if (!(one.report.trace[i] >= before - 1e-10 * std::abs(before))) {
@@ -35,7 +35,7 @@ void laws(const char* name, const Gate& gate, const Posterior& prior, const Eige
   }
   CHECK(one.report.status != Status::objective_fell);
   for (const int threads : {2, 7}) {
-    const auto many = em(start, data, {.max_iterations = 60, .threads = threads, .block = 16});
+    const auto many = em(start, data, {.max_iterations = 30, .threads = threads, .block = 16});
     CHECK(many.report.trace == one.report.trace);
   }
   // A weight of two is the observation twice, a weight of zero leaves no trace.

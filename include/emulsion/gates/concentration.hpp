@@ -49,20 +49,27 @@ class Concentration {
     const auto log_density = [&](double t) {
       return shape_ * t - rate_ * std::exp(t) + f(std::exp(t));
     };                              // of t = log c
-    double low = -200, high = 200;  // one mode between them; the density falls on both sides of it
-    for (int i = 0; i < 200; ++i) {
-      const double a = low + 0.382 * (high - low), b = low + 0.618 * (high - low);
-      if (log_density(a) < log_density(b)) low = a;
-      else high = b;
+    // One mode between e^-200 and e^200, by golden sections; the density falls on both sides of it.
+    constexpr double golden = 0.6180339887498949;
+    double low = -200, high = 200, a = high - golden * (high - low), b = low + golden * (high - low);
+    double at_a = log_density(a), at_b = log_density(b);
+    for (int i = 0; i < 50; ++i) {
+      if (at_a < at_b) {
+        low = a, a = b, at_a = at_b;
+        at_b = log_density(b = low + golden * (high - low));
+      } else {
+        high = b, b = a, at_b = at_a;
+        at_a = log_density(a = high - golden * (high - low));
+      }
     }
     const double mode = 0.5 * (low + high), top = log_density(mode);
     const auto reach = [&](double direction) {  // where the density has fallen by exp(-45)
       double step = 1e-3;
-      while (log_density(mode + direction * step) > top - 45 && step < 600) step *= 1.3;
+      while (log_density(mode + direction * step) > top - 45 && step < 600) step *= 1.5;
       return mode + direction * step;
     };
     const double first = reach(-1), last = reach(1);
-    constexpr int nodes = 400;
+    constexpr int nodes = 128;
     const double width = (last - first) / nodes;
     double sum = 0, moment = 0;
     for (int i = 0; i <= nodes; ++i) {

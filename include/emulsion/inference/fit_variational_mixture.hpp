@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -71,10 +72,31 @@ class VariationalSearch {
   struct Candidate {
     Model model;
     double objective;  // with the symmetries
+    double distance;   // how much higher it may still rise, by the estimate
   };
+  /// What components have learnt, from which a posterior can be assembled.
   struct Parts {
     std::vector<typename Posterior::Statistics> components;
     Eigen::VectorXd counts;
+
+    Index size() const { return counts.size(); }
+    typename Posterior::Statistics& operator[](Index k) { return components[static_cast<std::size_t>(k)]; }
+    const typename Posterior::Statistics& operator[](Index k) const { return components[static_cast<std::size_t>(k)]; }
+    Parts only(const std::vector<Index>& kept) const {
+      Parts result{{}, Eigen::VectorXd(static_cast<Index>(kept.size()))};
+      for (const Index k : kept) {
+        result.counts(static_cast<Index>(result.components.size())) = counts(k);
+        result.components.push_back((*this)[k]);
+      }
+      return result;
+    }
+    /// By falling counts.
+    std::vector<Index> order() const {
+      std::vector<Index> result(components.size());
+      std::iota(result.begin(), result.end(), Index{0});
+      std::stable_sort(result.begin(), result.end(), [&](Index a, Index b) { return counts(a) > counts(b); });
+      return result;
+    }
   };
 
   bool stopped() const { return options_.stop.stop_requested(); }
@@ -98,8 +120,9 @@ class VariationalSearch {
   Candidate improved(Model model, Index iterations, double tolerance) {
     Fit<Model> fit = em(std::move(model), data_, em_options(iterations, tolerance));
     e_steps_ += fit.report.e_steps;
-    const double objective = fit.report.objective + symmetries(fit.model);
-    return {std::move(fit.model), objective};
+    const double distance = fit.report.distance * data_.total_weight(), added = symmetries(fit.model);
+    return {std::move(fit.model), fit.report.objective + added,
+            std::isnan(distance) ? std::numeric_limits<double>::infinity() : distance};
   }
 
   [[gnu::cold]] Candidate start() {
@@ -139,95 +162,77 @@ class VariationalSearch {
     return Model(std::move(gate), std::move(bank));
   }
 
-  /// Fewer components may cost as much as more must gain: an empty one is not worth having.
-  bool better(const Candidate& candidate) const {
+  /// What an objective must be for its model to be taken. Fewer components may cost as much as more must gain: an empty
+  /// one is not worth having.
+  double needed(Index components) const {
     const double margin = 0.05 + 1e-7 * data_.total_weight();
-    const Index more = candidate.model.size() - best_.model.size();
-    return candidate.objective > best_.objective + (more > 0 ? 2 * margin : more < 0 ? -margin : 1e-3 * margin);
+    const Index more = components - best_.model.size();
+    return best_.objective + (more > 0 ? 2 * margin : more < 0 ? -margin : 1e-3 * margin);
   }
-  /// Tries the parts; true if they are better.
+  /// Tries the parts: true if they are better, after as many iterations as they promise to be.
   [[gnu::cold]] bool attempt(const Parts& parts) {
-    if (tried_++ >= options_.moves || stopped()) return false;
-    Candidate candidate = improved(assemble(parts), 40, 1e-4);
-    if (!better(candidate)) {
-      if (candidate.objective < best_.objective - 1 - 0.01 * data_.total_weight()) return false;
-      candidate = improved(std::move(candidate.model), 2000, rough());
-      if (!better(candidate)) return false;
-    } else {
-      candidate = improved(std::move(candidate.model), 10'000, rough());
+    if (stopped()) return false;
+    const double least = needed(static_cast<Index>(parts.components.size()));
+    Candidate candidate = improved(assemble(parts), 30, 1e-4);
+    for (int more = 0; more < 3 && candidate.objective < least && candidate.objective + candidate.distance > least;
+         ++more) {
+      candidate = improved(std::move(candidate.model), 100, rough());
     }
-    best_ = std::move(candidate);
+    if (candidate.objective < least) return false;
+    best_ = improved(std::move(candidate.model), 10'000, rough());
     return true;
   }
+  /// A move, of which there are so many.
+  bool move(const Parts& parts) { return tried_++ < options_.moves && attempt(parts); }
 
   /// Sticks in the order of their observations, where that raises the bound.
   [[gnu::cold]] bool reorder() {
     if constexpr (Gate::exchangeable) return false;
-    Parts now = parts();
-    std::vector<Index> order(now.components.size());
-    std::iota(order.begin(), order.end(), Index{0});
-    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return now.counts(a) > now.counts(b); });
-    if (std::is_sorted(order.begin(), order.end())) return false;
-    Parts sorted = now;
-    for (std::size_t k = 0; k < order.size(); ++k) {
-      sorted.components[k] = now.components[static_cast<std::size_t>(order[k])];
-      sorted.counts(static_cast<Index>(k)) = now.counts(order[k]);
-    }
-    if (!(gate_.log_evidence(sorted.counts) > gate_.log_evidence(now.counts))) return false;
-    return attempt(sorted);
+    const Parts now = parts(), sorted = now.only(now.order());
+    return gate_.log_evidence(sorted.counts) > gate_.log_evidence(now.counts) && attempt(sorted);
   }
 
-  /// Merges two components or deletes one.
+  /// Deletes what is empty, merges two components, or deletes the smallest.
   [[gnu::cold]] bool shrink() {
-    const Index size = best_.model.size();
-    if (size == 1 || options_.moves == 0) return false;
     const Parts now = parts();
-    Parts used = now;
-    Index count = 0;
+    const Index size = now.size();
+    if (size == 1 || options_.moves == 0) return false;
+    std::vector<Index> used, all_but_least = now.order();
     for (Index k = 0; k < size; ++k) {
-      if (now.counts(k) < 0.5) continue;
-      used.components[static_cast<std::size_t>(count)] = now.components[static_cast<std::size_t>(k)];
-      used.counts(count++) = now.counts(k);
+      if (now.counts(k) >= 0.5) used.push_back(k);
     }
-    if (count > 0 && count < size) {
-      used.components.resize(static_cast<std::size_t>(count), used.components.front());
-      used.counts.conservativeResize(count);
-      if (attempt(used)) return true;
-    }
-    struct Move {
-      double gain;
+    if (!used.empty() && static_cast<Index>(used.size()) < size && move(now.only(used))) return true;
+    struct Merge {
+      double gain;  // of evidence, if nothing else changes
       Index into, gone;
     };
-    std::vector<Move> moves;
-    std::vector<double> evidence;
+    std::vector<Merge> merges;
     const Posterior& prior = best_.model[0].prior();
-    for (const auto& s : now.components) evidence.push_back(prior.log_evidence(s));
+    Eigen::VectorXd evidence(size);
     for (Index k = 0; k < size; ++k) {
+      evidence(k) = prior.log_evidence(now[k]);
       for (Index j = 0; j < k; ++j) {
-        auto both = now.components[static_cast<std::size_t>(j)];
-        both += now.components[static_cast<std::size_t>(k)];
-        moves.push_back(
-            {prior.log_evidence(both) - evidence[static_cast<std::size_t>(j)] - evidence[static_cast<std::size_t>(k)],
-             j, k});
+        auto both = now[j];
+        both += now[k];
+        merges.push_back({prior.log_evidence(both) - evidence(j) - evidence(k), j, k});
       }
     }
-    std::stable_sort(moves.begin(), moves.end(), [](const Move& a, const Move& b) { return a.gain > b.gain; });
-    moves.resize(std::min<std::size_t>(moves.size(), 3));
-    Index least = 0;
-    for (Index k = 1; k < size; ++k) least = now.counts(k) < now.counts(least) ? k : least;
-    moves.push_back({0, -1, least});
-    for (const Move& move : moves) {
-      Parts fewer = now;
-      if (move.into >= 0) {
-        fewer.components[static_cast<std::size_t>(move.into)] += now.components[static_cast<std::size_t>(move.gone)];
-        fewer.counts(move.into) += now.counts(move.gone);
+    std::stable_sort(merges.begin(), merges.end(), [](const Merge& a, const Merge& b) { return a.gain > b.gain; });
+    merges.resize(std::min<std::size_t>(merges.size(), 3));
+    for (const Merge& merge : merges) {
+      // What is lost at once, iterations seldom bring back.
+      if (merge.gain < -50 - 0.05 * (now.counts(merge.into) + now.counts(merge.gone))) continue;
+      Parts merged = now;
+      merged[merge.into] += now[merge.gone];
+      merged.counts(merge.into) += now.counts(merge.gone);
+      std::vector<Index> rest;
+      for (Index k = 0; k < size; ++k) {
+        if (k != merge.gone) rest.push_back(k);
       }
-      fewer.components.erase(fewer.components.begin() + move.gone);
-      for (Index k = move.gone; k + 1 < size; ++k) fewer.counts(k) = fewer.counts(k + 1);
-      fewer.counts.conservativeResize(size - 1);
-      if (attempt(fewer)) return true;
+      if (move(merged.only(rest))) return true;
     }
-    return false;
+    all_but_least.pop_back();
+    return move(now.only(all_but_least));
   }
 
   /// Splits a component into two.
@@ -235,38 +240,40 @@ class VariationalSearch {
     if (options_.moves == 0) return false;
     const Parts now = parts();
     const Labels labels = best_.model.classify(data_);
-    std::vector<Index> order(now.components.size());
-    std::iota(order.begin(), order.end(), Index{0});
-    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return now.counts(a) > now.counts(b); });
-    for (const Index k : order) {
+    for (const Index k : now.order()) {
       std::vector<Index> own;
       for (Index i = 0; i < labels.size(); ++i) {
         if (labels(i) == k && data_.weight(i) > 0) own.push_back(i);
       }
       if (own.size() < 4 || stopped()) continue;
-      Rng rng = rng_.fork(1'000'000 + static_cast<std::uint64_t>(tried_));
+      Rng rng = rng_.fork(1'000'000 + static_cast<std::uint64_t>(splits_++));
       if (own.size() > most_split) {
         for (std::size_t i = 0; i < most_split; ++i) std::swap(own[i], own[i + rng.below(own.size() - i)]);
         own.resize(most_split);
         std::sort(own.begin(), own.end());
       }
+      const std::optional<Parts> two = split(data_.gather(own), rng, now.counts(k));
+      if (!two) continue;
       Parts more = now;
-      auto two = split(data_.gather(own), rng, now.counts(k));
-      more.components[static_cast<std::size_t>(k)] = two.components[0];
-      more.components.push_back(two.components[1]);
-      more.counts.conservativeResize(more.counts.size() + 1);
-      more.counts(k) = two.counts(0);
-      more.counts(more.counts.size() - 1) = two.counts(1);
-      if (attempt(more)) return true;
+      more[k] = (*two)[0];
+      more.components.push_back((*two)[1]);
+      more.counts.conservativeResize(now.size() + 1);
+      more.counts(k) = two->counts(0);
+      more.counts(now.size()) = two->counts(1);
+      if (move(more)) return true;
     }
     return false;
   }
   static constexpr std::size_t most_split = 20'000;
 
-  /// Two components for these observations, as if they counted `weight` in all.
-  [[gnu::cold]] Parts split(const D& own, Rng& rng, double weight) {
+  /// Two components for these observations, as if they counted `weight` in all; none if the observations alone are far
+  /// better off with one.
+  [[gnu::cold]] std::optional<Parts> split(const D& own, Rng& rng, double weight) {
     const Posterior& prior = best_.model[0].prior();
-    Model two = em(seed_variational(prior, gate_.resized(2), own, rng), own, em_options(30, 1e-4)).model;
+    Fit<Model> fit = em(seed_variational(prior, gate_.resized(2), own, rng), own, em_options(50, 1e-4));
+    const double one = em(Model(gate_.resized(1), prior), own, em_options(1, 1e-4)).report.objective;
+    if (fit.report.objective + symmetries(fit.model) < one - 3) return {};
+    Model two = std::move(fit.model);
     if constexpr (FramedComponent<Posterior>) {
       std::vector<Posterior> moved;
       for (Index k = 0; k < 2; ++k) moved.push_back(two[k].in(best_.model[0].shared_frame()));
@@ -276,7 +283,7 @@ class VariationalSearch {
     Fold<Model, D> fold(two, own, alone);
     Statistics& s = fold(two, Soft());
     s *= weight / own.total_weight();
-    return {std::get<1>(s.parts).all, std::get<0>(s.parts).counts};
+    return Parts{std::get<1>(s.parts).all, std::get<0>(s.parts).counts};
   }
 
   Posterior prior_;
@@ -285,7 +292,7 @@ class VariationalSearch {
   VariationalFitOptions options_;
   Rng rng_;
   Workers workers_;
-  Index e_steps_ = 0, tried_ = 0;
+  Index e_steps_ = 0, tried_ = 0, splits_ = 0;
   Candidate best_;
 };
 
