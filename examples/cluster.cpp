@@ -103,10 +103,14 @@ Arguments parse(int argc, char** argv) {
   if (given.contains("--bayesian") && given.contains("--max-components")) {
     throw UsageError("--bayesian finds the number of components itself: leave --max-components out");
   }
-  for (const char* of_prior : {"--concentration", "--discount"}) {
-    if (given.contains(of_prior) && !given.contains("--bayesian")) {
-      throw UsageError(std::string(of_prior) + " belongs to a prior: name one by --bayesian");
-    }
+  const std::string prior = given.contains("--bayesian") ? given.find("--bayesian")->second : "";
+  if (!prior.empty() && prior != "dirichlet" && prior != "dirichlet_process" && prior != "pitman_yor") {
+    throw UsageError("--bayesian is dirichlet, dirichlet_process or pitman_yor, not '" + prior + "'");
+  }
+  if (given.contains("--discount") && prior != "pitman_yor")
+    throw UsageError("--discount belongs to --bayesian pitman_yor");
+  if (given.contains("--concentration") && prior.empty()) {
+    throw UsageError("--concentration belongs to a prior: name one by --bayesian");
   }
   return given;
 }
@@ -199,11 +203,8 @@ summary::Clustering fit_bayesian(CsvTable data, const Arguments& given, const Ga
   if (prior == "dirichlet_process") {
     return fit_bayesian(std::move(data), StickBreakingGate::dirichlet_process(k, concentration), prior, options);
   }
-  if (prior == "pitman_yor") {
-    const double discount = value_or(given, "--discount", 0.25);
-    return fit_bayesian(std::move(data), StickBreakingGate::pitman_yor(k, discount, concentration), prior, options);
-  }
-  throw UsageError("--bayesian is dirichlet, dirichlet_process or pitman_yor, not '" + prior + "'");
+  const double discount = value_or(given, "--discount", 0.25);
+  return fit_bayesian(std::move(data), StickBreakingGate::pitman_yor(k, discount, concentration), prior, options);
 }
 
 summary::Clustering fit(const Arguments& given, const std::string& path) {

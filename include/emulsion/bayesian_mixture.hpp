@@ -1,6 +1,8 @@
 #pragma once
-#include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <optional>
+#include <stop_token>
 #include <utility>
 
 #include "emulsion/distributions/normal_wishart.hpp"
@@ -13,8 +15,8 @@ template <class Gate = DirichletGate>
 using BayesianMixture = VariationalMixture<Gaussian, Gate>;
 
 /// A prior that says little about Gaussian components of these data: their mean, worth one observation; W^-1 their
-/// covariance (divided by the total weight less one); as few degrees of freedom as make it proper, d (one for diagonal
-/// and spherical structures).
+/// covariance, with the divisor total weight - 1; as few degrees of freedom as make it proper, d (one for diagonal and
+/// spherical structures).
 ///
 /// @throws InvalidArgument if a value is not finite or there is no observation
 template <class Scalar, int Dim>
@@ -31,15 +33,15 @@ BasicNormalWishart<Scalar, Dim> weak_prior(const Points<Scalar, Dim>& x, Covaria
   model.maximize(fold(model, Soft()), next);
   const double total = x.total_weight(), nu = is_diagonal(structure) ? 1.0 : static_cast<double>(x.dimension());
   const double unbiased = total > 1 ? total / (total - 1) : 1;
-  return BasicNormalWishart<Scalar, Dim>::with_expected(next[0].scaled(unbiased / nu), 1, nu);
+  return BasicNormalWishart<Scalar, Dim>::with_expected(next[0], 1, nu, unbiased / nu);
 }
 
 struct BayesianMixtureOptions {
-  Index components = 10;  ///< to start from; moves change it
-  Covariance covariance = Covariance::full;
-  std::optional<NormalWishart> prior = {};  ///< of the components; none: weak_prior(x, covariance)
-  Index restarts = 8;                       ///< short runs from different starts, the best of which goes on
-  Index moves = 1000;  ///< at most so many merges, deletions and births are tried; 0: the number stays
+  Index components = 10;                     ///< to start from; moves change it
+  Covariance covariance = Covariance::full;  ///< of the default prior; a prior of your own has one itself
+  std::optional<NormalWishart> prior = {};   ///< of the components; none: weak_prior(x, covariance)
+  Index restarts = 8;                        ///< short runs from different starts, the best of which goes on
+  Index moves = 1000;  ///< at most so many merges, deletions and splits are tried; 0: the number stays
   std::uint64_t seed = 0;
   int threads = 1;
   double tolerance = 1e-9;  ///< estimated distance to the limit, in nats per observation
@@ -52,9 +54,8 @@ struct BayesianMixtureOptions {
 /// of the report is the complete evidence lower bound.
 ///
 /// @param x     observations, d x n, one per column (or rows(x), weighted(x, w))
-/// @param gate  prior of the weights: DirichletGate, StickBreakingGate::dirichlet_process, ...::pitman_yor. Its number
-/// of
-///              components counts, not that of the options
+/// @param gate  prior of the weights: DirichletGate, StickBreakingGate::dirichlet_process or ::pitman_yor. It says from
+///              how many components to start; options.components is not read
 /// @throws InvalidArgument  for options out of range and data that are not finite, before any work
 template <class Gate>
 Fit<BayesianMixture<Gate>> fit_bayesian_mixture(const Points<double>& x, const Gate& gate,
@@ -67,6 +68,7 @@ Fit<BayesianMixture<Gate>> fit_bayesian_mixture(const Points<double>& x, const G
                                      .max_iterations = options.max_iterations,
                                      .progress = options.progress,
                                      .stop = options.stop};
+  check(search);
   return fit_variational_mixture(options.prior ? *options.prior : weak_prior(x, options.covariance), gate, x, search);
 }
 /// With Dirichlet(1 / K, ..., 1 / K) weights.

@@ -22,7 +22,7 @@ auto fit(const Conjugate& prior, const Eigen::MatrixXd& x, Index components) {
   double log_prior = 0;
   for (Index k = 0; k < components; ++k) {
     if constexpr (requires { prior.log_density_of(fit.model[k].estimate(), true); }) {
-      log_prior += prior.log_density_of(fit.model[k].estimate().in(prior.shared_frame()), k == 0);
+      log_prior += prior.log_density_of(fit.model[k].estimate(), k == 0);
     } else {
       log_prior += prior.log_density_of(fit.model[k].estimate());
     }
@@ -54,7 +54,7 @@ TEST_CASE("the mode is where the posterior density is highest") {
     const Gaussian mode = posterior.mode();
     const double top = posterior.log_density_of(mode);
     const auto lower = [&](const Eigen::VectorXd& mean, const Eigen::MatrixXd& covariance) {
-      CHECK(posterior.log_density_of(Gaussian(mean, covariance, structure).in(posterior.shared_frame())) < top);
+      CHECK(posterior.log_density_of(Gaussian(mean, covariance, structure)) < top);
     };
     for (const double h : {-0.02, 0.02}) {
       lower(mode.mean() * (1 + h), mode.covariance());

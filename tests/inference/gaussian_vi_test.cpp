@@ -84,7 +84,10 @@ TEST_CASE("the bound never falls") {
   const Gaussian far(Eigen::Vector2d(30, -20), 1e-4 * Eigen::Matrix2d::Identity());
   for (const double step : {1.0, 8.0, 1e-2}) {
     const auto fit = fit_gaussian_vi(LogisticWithHessian(), far, {.step = step});
-    CHECK(std::is_sorted(fit.report.trace.begin(), fit.report.trace.end()));
+    for (std::size_t i = 1; i < fit.report.trace.size(); ++i) {
+      const double before = fit.report.trace[i - 1];
+      CHECK(fit.report.trace[i] >= before - 1e-13 * (std::abs(before) + 1));
+    }
     if (step >= 1) check_e3(fit, 2e-7);
   }
 }
@@ -106,7 +109,7 @@ TEST_CASE("Monte Carlo comes near") {
 }
 
 TEST_CASE("what cannot be done is said") {
-  CHECK_THROWS_WITH(fit_gaussian_vi(Logistic(), Gaussian(2), {.nodes = 0}), ContainsSubstring("1 to 200 nodes"));
+  CHECK_THROWS_WITH(fit_gaussian_vi(Logistic(), Gaussian(2), {.nodes = 0}), ContainsSubstring("2 to 200 nodes"));
   CHECK_THROWS_WITH(fit_gaussian_vi(Normal(Gaussian(8)), Gaussian(8)), ContainsSubstring("monte_carlo"));
   const auto fit = fit_gaussian_vi(Nothing(), Gaussian(1));
   CHECK(fit.report.status == Status::failed);

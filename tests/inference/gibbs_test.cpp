@@ -140,7 +140,7 @@ TEST_CASE("variational standard deviations of means are at most 1.02 times the s
 
 TEST_CASE("simulation-based calibration: ranks of the truth among draws are uniform") {
   // Talts, Betancourt, Simpson, Vehtari and Gelman (2018): parameters from the prior, data from them, draws from the
-  // posterior; the rank of the true log joint density of the labels must be uniform.
+  // posterior; the rank of the true number of groups among those of the draws, ties broken at random, must be uniform.
   const NormalWishart prior(Eigen::VectorXd::Zero(1), 0.3, 4, Eigen::MatrixXd::Constant(1, 1, 1));
   const auto partitions = PartitionPrior::dirichlet_process(1);
   constexpr int simulations = 200, draws = 19;
@@ -160,7 +160,6 @@ TEST_CASE("simulation-based calibration: ranks of the truth among draws are unif
       ++counts[k];
       x(0, i) = members[k].sample(rng)(0);
     }
-    // A statistic of the partition alone would have ties: the number of groups, ties broken at random.
     GibbsSampler<NormalWishart> sampler(prior, partitions, Points<double>(x), static_cast<std::uint64_t>(s));
     const double truth = static_cast<double>(counts.size()) + 0.5 * rng.uniform();
     for (int i = 0; i < 30; ++i) sampler.sweep(), sampler.split_merge();
@@ -176,6 +175,17 @@ TEST_CASE("simulation-based calibration: ranks of the truth among draws are unif
   for (const int count : bins) chi += std::pow(count - simulations / 5.0, 2) / (simulations / 5.0);
   CAPTURE(bins);
   CHECK(chi < 18.5);  // the 0.999 quantile with four degrees of freedom
+}
+
+TEST_CASE("data and priors that do not fit are refused before any work") {
+  const Eigen::MatrixXd x = Eigen::MatrixXd::Random(1, 3);
+  const Eigen::Matrix2d unit = Eigen::Matrix2d::Identity();
+  const auto process = PartitionPrior::dirichlet_process(1);
+  CHECK_THROWS_WITH(GibbsSampler<NormalWishart>(NormalWishart(Eigen::Vector2d(0, 0), 1, 3, unit), process, x),
+                    ContainsSubstring("expected 2 dimensions, got 1"));
+  const NormalWishart tied(Eigen::Vector2d(0, 0), 1, 3, unit, Covariance::tied);
+  const Eigen::MatrixXd y = Eigen::MatrixXd::Random(2, 3);
+  CHECK_THROWS_WITH(GibbsSampler<NormalWishart>(tied, process, y), ContainsSubstring("tied"));
 }
 
 TEST_CASE("weights are refused with a sentence") {

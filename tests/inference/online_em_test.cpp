@@ -61,8 +61,9 @@ TEST_CASE("a variational model learns from a stream: stochastic variational infe
   Rng rng(1);
   const Eigen::MatrixXd first = x.leftCols(2000);
   const NormalWishart prior = weak_prior(Points<double>(first));
-  const auto start = seed_variational(prior, DirichletGate(6), Points<double>(first), rng);
-  OnlineEm online(start, {.population = 60'000, .forgetting = 0.8, .delay = 5});
+  // Both go on from a fit of the first observations: what is compared is the stream, not the start.
+  const auto start = em(seed_variational(prior, DirichletGate(6), first, rng), first, {.tolerance = 1e-6}).model;
+  OnlineEm online(start, {.population = 60'000, .forgetting = 0.7, .delay = 10});
   for (int lap = 0; lap < 2; ++lap) {
     for (Index at = 0; at < x.cols(); at += 500) online(Points<double>(x.middleCols(at, 500)));
   }
@@ -105,6 +106,18 @@ TEST_CASE("any leaf of a tree of statistics can be replaced") {
       CHECK(tree.total().sums(0) == static_cast<double>(leaves));
     }
   }
+}
+
+TEST_CASE("until the warm-up is over, batches of any size are averaged by their weight") {
+  const Eigen::MatrixXd x = three_clusters(150, 4);
+  Rng rng(1);
+  const GaussianMixture start = seed(Gaussian(2), 3, x, rng);
+  OnlineEm parts(start, {.warm_up = 100}), whole(start);
+  parts(x.leftCols(30)), parts(x.middleCols(30, 60));
+  CHECK((parts.model()[0].mean() - start[0].mean()).norm() == 0);
+  parts(x.rightCols(60));
+  whole(x);
+  for (Index k = 0; k < 3; ++k) CHECK((parts.model()[k].mean() - whole.model()[k].mean()).norm() < 1e-12);
 }
 
 TEST_CASE("options out of range are refused with a sentence") {

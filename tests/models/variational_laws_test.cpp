@@ -132,7 +132,7 @@ TEST_CASE("a six-component start with a small concentration prunes to two on Old
     CHECK(moved.report.objective == Approx(-1178.98).margin(0.01));
     const auto process = fit_bayesian_mixture(x, StickBreakingGate::dirichlet_process(components));
     CHECK(process.model.size() == 2);
-    CHECK(process.model.gate().counts(0) > process.model.gate().counts(1));
+    CHECK(process.model.gate().count(0) > process.model.gate().count(1));
   }
 }
 

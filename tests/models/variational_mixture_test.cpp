@@ -50,7 +50,7 @@ TEST_CASE("V4: the Dirichlet mixture of two on Old Faithful") {
   const auto fit = fit_from(x, DirichletGate(2, 1.0), prior_of(x), means);
   CHECK(fit.report.objective == Approx(-1178.571838278126).epsilon(1e-12));
   const auto& m = fit.model;
-  CHECK(m.gate().counts(0) == Approx(174.82644110744).epsilon(1e-8));
+  CHECK(m.gate().count(0) == Approx(174.82644110744).epsilon(1e-8));
   CHECK(m[0].beta() == Approx(175.82644110744).epsilon(1e-8));
   CHECK(m[0].nu() == Approx(176.82644110744).epsilon(1e-8));
   CHECK(m[0].mean()(0) == Approx(4.28783759833017).epsilon(1e-8));
@@ -92,4 +92,24 @@ TEST_CASE("bound of one component equals the evidence for every structure and fa
     const auto fit = em(BayesianMixture<>(DirichletGate(1), prior), x);
     CHECK(fit.report.objective == Approx(prior.log_evidence(prior.statistics(x))).epsilon(1e-11));
   }
+}
+
+TEST_CASE("yesterday's posterior is today's prior") {
+  const Eigen::MatrixXd x = reference::faithful(), first = x.leftCols(100), second = x.rightCols(172);
+  const NormalWishart prior = prior_of(x), yesterday = prior.updated(prior.statistics(first));
+  const NormalWishart same(yesterday.mean(), yesterday.beta(), yesterday.nu(), yesterday.inverse_scale());
+  const auto fit = em(BayesianMixture<>(DirichletGate(1), yesterday), second);
+  CHECK(fit.report.objective == Approx(em(BayesianMixture<>(DirichletGate(1), same), second).report.objective));
+  CHECK(fit.model[0].nu() == Approx(2 + 272));
+  BayesianMixtureOptions options;
+  options.components = 1;
+  options.moves = 0;
+  options.prior = yesterday;
+  CHECK(fit_bayesian_mixture(second, options).report.objective == Approx(fit.report.objective));
+}
+
+TEST_CASE("a tied covariance counts once") {
+  const Eigen::MatrixXd x = reference::faithful();
+  const auto prior = weak_prior(Points<double>(x), Covariance::tied);
+  CHECK(BayesianMixture<>(DirichletGate(3), prior).free_parameters() == 2 + 3 * 2 + 3);
 }

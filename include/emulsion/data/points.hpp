@@ -185,6 +185,13 @@ Index positive_observations(const D& x) {
   return count;
 }
 
+/// Throws InvalidArgument unless the observations have that many dimensions.
+template <class D>
+void require_dimension(const D& x, Index dimension) {
+  require(x.dimension() == dimension, "expected ", dimension, " dimensions, got ", x.dimension(), " (data of ",
+          x.dimension(), " x ", x.size(), "; an observation is a column, rows(x) adapts rows)");
+}
+
 /// Every how manieth of `size` observations to look at, to see at most `most`.
 inline Index stride_for(Index size, Index most) { return std::max<Index>(1, (size + most - 1) / most); }
 

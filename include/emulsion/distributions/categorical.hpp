@@ -114,13 +114,6 @@ class BasicCategorical {
     }
   }
 
-  /// In place: what a distribution over probabilities asks, the expected logarithms, which are those of no
-  /// probabilities.
-  void set_log_probabilities(const Eigen::VectorXd& logs) {
-    log_probabilities_ = logs;
-    probabilities_ = logs.array().exp();
-  }
-
   // --- density --------------------------------------------------------------------------------------------------------
 
   /// A block as all components read it: the place of every answer among the probabilities (b x d).
@@ -213,6 +206,8 @@ class BasicCategorical {
   }
 
  private:
+  friend BasicCategoricalDirichlet<Scalar, Dim>;
+
   Index start(Index j) const { return starts_[static_cast<std::size_t>(j)]; }
   Eigen::VectorBlock<Eigen::VectorXd> item(Index j) { return probabilities_.segment(start(j), categories(j)); }
 

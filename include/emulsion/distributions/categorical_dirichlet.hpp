@@ -1,8 +1,6 @@
 #pragma once
 #include <Eigen/Core>
 #include <cmath>
-#include <memory>
-#include <utility>
 #include <vector>
 
 #include "emulsion/core/special_functions.hpp"
@@ -18,7 +16,10 @@ namespace emulsion {
 ///
 /// updated() makes a posterior, which knows its prior. As a component of a mixture it maximizes the evidence bound.
 template <class Scalar_, int Dim>
-class BasicCategoricalDirichlet : public PosteriorOf<BasicCategorical<Scalar_, Dim>> {
+class BasicCategoricalDirichlet
+    : public ConjugatePosterior<BasicCategoricalDirichlet<Scalar_, Dim>, BasicCategorical<Scalar_, Dim>> {
+  using Base = ConjugatePosterior<BasicCategoricalDirichlet<Scalar_, Dim>, BasicCategorical<Scalar_, Dim>>;
+
  public:
   using Member = BasicCategorical<Scalar_, Dim>;
   using Statistics = CategoricalStatistics;
@@ -28,7 +29,7 @@ class BasicCategoricalDirichlet : public PosteriorOf<BasicCategorical<Scalar_, D
   ///
   /// @throws InvalidArgument for anything else
   explicit BasicCategoricalDirichlet(const std::vector<Eigen::VectorXd>& concentrations)
-      : PosteriorOf<Member>(checked(concentrations)) {
+      : Base(checked(concentrations)) {
     Index total = 0;
     for (const auto& a : concentrations) total += a.size();
     concentrations_.resize(total);
@@ -38,40 +39,29 @@ class BasicCategoricalDirichlet : public PosteriorOf<BasicCategorical<Scalar_, D
   }
 
   /// Of item j (C_j).
-  Eigen::VectorXd concentrations(Index j) const { return concentrations_.segment(start(j), expected_.categories(j)); }
-  const BasicCategoricalDirichlet& prior() const { return prior_ ? *prior_ : *this; }
-  Index free_parameters() const { return expected_.free_parameters(); }
+  Eigen::VectorXd concentrations(Index j) const { return concentrations_.segment(start(j), stand_in_.categories(j)); }
+  Index free_parameters() const { return stand_in_.free_parameters(); }
   /// With the expected probabilities.
   Member expected() const { return member(concentrations_); }
 
-  /// The posterior after observations with those statistics.
-  BasicCategoricalDirichlet updated(const Statistics& s) const {
-    BasicCategoricalDirichlet result = *this;
-    auto prior = *this;
-    prior.prior_ = nullptr;
-    prior.maximize(s, result);
-    return result;
-  }
-  /// The prior, updated by s.
-  void maximize(const Statistics& s, BasicCategoricalDirichlet& next) const {
-    next.prior_ = prior_ ? prior_ : std::make_shared<const BasicCategoricalDirichlet>(*this);
-    next.concentrations_ = next.prior_->concentrations_ + s.counts;
-    next.refresh();
+  /// Becomes the posterior of the prior after observations with those statistics.
+  void learn(const BasicCategoricalDirichlet& prior, const Statistics& s) {
+    concentrations_ = prior.concentrations_ + s.counts;
+    refresh();
   }
 
   /// Kullback-Leibler divergence of this from `other`, in nats.
   double divergence(const BasicCategoricalDirichlet& other) const {
     double sum = 0;
     for (Index j = 0; j < this->dimension(); ++j) {
-      const auto a = concentrations_.segment(start(j), expected_.categories(j));
-      const auto theirs = other.concentrations_.segment(start(j), expected_.categories(j));
+      const auto a = concentrations_.segment(start(j), stand_in_.categories(j));
+      const auto theirs = other.concentrations_.segment(start(j), stand_in_.categories(j));
       const double of_total = digamma(a.sum());
       sum += log_dirichlet_integral(theirs) - log_dirichlet_integral(a);
       for (Index c = 0; c < a.size(); ++c) sum += (a(c) - theirs(c)) * (digamma(a(c)) - of_total);
     }
     return sum;
   }
-  double offset() const { return -divergence(prior()); }
 
   /// log p(x) of observations with those statistics, in nats: the probabilities integrated out.
   double log_evidence(const Statistics& s) const {
@@ -89,12 +79,12 @@ class BasicCategoricalDirichlet : public PosteriorOf<BasicCategorical<Scalar_, D
   Member mode() const {
     Eigen::VectorXd a = (concentrations_.array() - 1).max(0);
     for (Index j = 0; j < this->dimension(); ++j) {
-      auto item = a.segment(start(j), expected_.categories(j));
+      auto item = a.segment(start(j), stand_in_.categories(j));
       if (!(item.sum() > 0)) item = concentrations(j);
     }
     return member(a);
   }
-  bool has_mode() const { return concentrations_.minCoeff() >= 1; }
+  bool bounded() const { return concentrations_.minCoeff() >= 1; }
   /// Log density of probabilities, in nats.
   double log_density_of(const Member& member) const {
     double sum = 0;
@@ -114,11 +104,11 @@ class BasicCategoricalDirichlet : public PosteriorOf<BasicCategorical<Scalar_, D
   /// Of a new observation: categories with the mean probabilities.
   Predictive predictive() const { return expected(); }
 
-  bool alike(const BasicCategoricalDirichlet& other) const { return expected_.alike(other.expected_); }
+  /// Whether both have the same numbers of categories.
+  bool alike(const BasicCategoricalDirichlet& other) const { return stand_in_.alike(other.stand_in_); }
 
  private:
-  using PosteriorOf<Member>::expected_;
-  using PosteriorOf<Member>::gain_;
+  using Base::stand_in_;
 
   static Member checked(const std::vector<Eigen::VectorXd>& concentrations) {
     std::vector<Index> categories;
@@ -134,14 +124,14 @@ class BasicCategoricalDirichlet : public PosteriorOf<BasicCategorical<Scalar_, D
   }
   Index start(Index j) const {
     Index at = 0;
-    for (Index i = 0; i < j; ++i) at += expected_.categories(i);
+    for (Index i = 0; i < j; ++i) at += stand_in_.categories(i);
     return at;
   }
   /// With probabilities proportional to `a`.
   Member member(const Eigen::VectorXd& a) const {
     std::vector<Eigen::VectorXd> all;
     for (Index j = 0; j < this->dimension(); ++j) {
-      const Eigen::VectorXd item = a.segment(start(j), expected_.categories(j));
+      const Eigen::VectorXd item = a.segment(start(j), stand_in_.categories(j));
       all.emplace_back(item / item.sum());
     }
     return Member(all);
@@ -151,15 +141,15 @@ class BasicCategoricalDirichlet : public PosteriorOf<BasicCategorical<Scalar_, D
     logs_.resize(concentrations_.size());
     Index at = 0;
     for (Index j = 0; j < this->dimension(); ++j) {
-      const Index count = expected_.categories(j);
+      const Index count = stand_in_.categories(j);
       const double of_total = digamma(concentrations_.segment(at, count).sum());
       for (const Index end = at + count; at < end; ++at) logs_(at) = digamma(concentrations_(at)) - of_total;
     }
-    expected_.set_log_probabilities(logs_);
+    stand_in_.log_probabilities_ = logs_;
+    stand_in_.probabilities_ = logs_.array().exp();  // which do not sum to one: their sum is what uncertainty costs
   }
 
   Eigen::VectorXd concentrations_, logs_;  // logs: E[log p]
-  std::shared_ptr<const BasicCategoricalDirichlet> prior_;
 };
 
 using CategoricalDirichlet = BasicCategoricalDirichlet<double, Eigen::Dynamic>;

@@ -180,32 +180,6 @@ class BasicGaussian {
   const Eigen::VectorXd& location() const { return location_; }
   const PrecisionFactor& precision_factor() const { return precision_; }
 
-  // What a distribution over Gaussians makes of this one, in its frame.
-
-  /// With the covariance multiplied by c > 0.
-  BasicGaussian scaled(double c) const {
-    BasicGaussian result = *this;
-    result.precision_.rescale(Eigen::VectorXd::Constant(dimension(), std::sqrt(c)));
-    result.refresh();
-    return result;
-  }
-  /// With another location and factor.
-  BasicGaussian with(const Eigen::VectorXd& location, const Eigen::MatrixXd& factor) const {
-    return in_frame(frame_, location, factor, structure(), floor_);
-  }
-  void set_location(const Eigen::VectorXd& location) { location_ = location, refresh(); }
-  /// The M-step in place, from statistics with weight.
-  void estimate_from(const Statistics& s, EstimationSpace& space) {
-    location_ = s.mean;
-    at_floor_ = precision_.estimate(s.scatter, s.weight, frame_->spread, floor_, space);
-    refresh();
-  }
-  void share_covariance(const BasicGaussian& from) {
-    precision_ = from.precision_;
-    at_floor_ = from.at_floor_;
-    refresh();
-  }
-
   // --- density --------------------------------------------------------------------------------------------------------
 
   /// As many observations as stay, with their scores, in a second-level cache of 1 MB.
@@ -327,8 +301,7 @@ class BasicGaussian {
       for (std::size_t k = 0; k < s.size(); ++k) next[k].copy_parameters(now[k]);
       return;
     }
-    pooled.mean = next.front().location_;
-    next.front().estimate_from(pooled, work.space);
+    next.front().estimate_covariance(pooled, work.space);
     for (std::size_t k = 1; k < s.size(); ++k) next[k].share_covariance(next.front());
   }
 
@@ -546,6 +519,25 @@ class BasicGaussian {
     }
   }
 
+  // What a distribution over Gaussians makes of this one, in its frame.
+  friend BasicNormalWishart<Scalar, Dim>;
+
+  /// With the covariance multiplied by c > 0.
+  BasicGaussian scaled(double c) const {
+    BasicGaussian result = *this;
+    result.precision_.rescale(Eigen::VectorXd::Constant(dimension(), std::sqrt(c)));
+    result.refresh();
+    return result;
+  }
+  BasicGaussian with_parameters(const Eigen::VectorXd& location, const Eigen::MatrixXd& factor) const {
+    return in_frame(frame_, location, factor, structure(), floor_);
+  }
+
+  void share_covariance(const BasicGaussian& from) {
+    precision_ = from.precision_;
+    at_floor_ = from.at_floor_;
+    refresh();
+  }
   void copy_parameters(const BasicGaussian& from) {
     location_ = from.location_;
     share_covariance(from);
@@ -556,7 +548,13 @@ class BasicGaussian {
       if (&next != this) next.copy_parameters(*this);
       return;
     }
-    next.estimate_from(s, space);
+    next.location_ = s.mean;
+    next.estimate_covariance(s, space);
+  }
+
+  void estimate_covariance(const Statistics& s, EstimationSpace& space) {
+    at_floor_ = precision_.estimate(s.scatter, s.weight, frame_->spread, floor_, space);
+    refresh();
   }
 
   /// The constant of the log density, and whether sums of squares about the frame's centre lose no more than two

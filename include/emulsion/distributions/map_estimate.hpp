@@ -27,23 +27,23 @@ class MapEstimate : public PosteriorOf<typename Conjugate::Member> {
   /// @throws InvalidArgument if the density of the prior is unbounded
   explicit MapEstimate(const Conjugate& prior)
       : PosteriorOf<Member>(prior.mode()), prior_(std::make_shared<const Conjugate>(prior)) {
-    require(prior.has_mode(), "a maximum a posteriori fit needs a prior with a bounded density: no shape or ",
+    require(prior.bounded(), "a maximum a posteriori fit needs a prior with a bounded density: no shape or ",
             "concentration below one");
   }
 
-  const Member& estimate() const { return expected_; }
+  const Member& estimate() const { return stand_in_; }
   const Conjugate& prior() const { return *prior_; }
-  Index free_parameters() const { return expected_.free_parameters(); }
+  Index free_parameters() const { return stand_in_.free_parameters(); }
   static Index free_parameters(const std::vector<MapEstimate>& all) requires(requires(std::vector<Member> members) {
     Member::free_parameters(members);
   }) {
     std::vector<Member> members;
-    for (const MapEstimate& one : all) members.push_back(one.expected_);
+    for (const MapEstimate& one : all) members.push_back(one.stand_in_);
     return Member::free_parameters(members);
   }
-  Eigen::VectorXd sample(Rng& rng) const { return expected_.sample(rng); }
+  Eigen::VectorXd sample(Rng& rng) const { return stand_in_.sample(rng); }
 
-  void maximize(const Statistics& s, MapEstimate& next) const { next.expected_ = prior_->updated(s).mode(); }
+  void maximize(const Statistics& s, MapEstimate& next) const { next.stand_in_ = prior_->updated(s).mode(); }
   struct Workspace {};
   Workspace workspace() const { return {}; }
   /// The modes of all components' posteriors at once: a tied precision has one.
@@ -57,18 +57,18 @@ class MapEstimate : public PosteriorOf<typename Conjugate::Member> {
     for (std::size_t k = 0; k < s.size(); ++k) {
       const auto own = static_cast<Index>(k);
       next[k].prior_ = now[k].prior_;
-      if constexpr (requires { posteriors[own].mode(own); }) next[k].expected_ = posteriors[own].mode(priors.size());
-      else next[k].expected_ = posteriors[own].mode();
+      if constexpr (requires { posteriors[own].mode(own); }) next[k].stand_in_ = posteriors[own].mode(priors.size());
+      else next[k].stand_in_ = posteriors[own].mode();
     }
   }
   /// Sum of log p(theta_k), in nats.
   static double offset(const std::vector<MapEstimate>& all) {
     double sum = 0;
     for (const MapEstimate& one : all) {
-      if constexpr (requires { one.prior_->log_density_of(one.expected_, true); }) {
-        sum += one.prior_->log_density_of(one.expected_, &one == &all.front());
+      if constexpr (requires { one.prior_->log_density_of(one.stand_in_, true); }) {
+        sum += one.prior_->log_density_of(one.stand_in_, &one == &all.front());
       } else {
-        sum += one.prior_->log_density_of(one.expected_);
+        sum += one.prior_->log_density_of(one.stand_in_);
       }
     }
     return sum;
@@ -81,13 +81,13 @@ class MapEstimate : public PosteriorOf<typename Conjugate::Member> {
   template <class Frame>
   MapEstimate in(const Frame& frame) const requires FramedComponent<Conjugate> {
     MapEstimate result = *this;
-    result.expected_ = expected_.in(frame);
+    result.stand_in_ = stand_in_.in(frame);
     result.prior_ = std::make_shared<const Conjugate>(prior_->in(frame));
     return result;
   }
   static void share_frame(std::vector<MapEstimate>& all) requires FramedComponent<Conjugate> {
     std::vector<Member> members;
-    for (const MapEstimate& one : all) members.push_back(one.expected_);
+    for (const MapEstimate& one : all) members.push_back(one.stand_in_);
     Member::share_frame(members);
     for (std::size_t k = 0; k < all.size(); ++k) all[k] = all[k].in(members[k].shared_frame());
   }
@@ -97,12 +97,12 @@ class MapEstimate : public PosteriorOf<typename Conjugate::Member> {
     Member::regularity(members, weights, least);
   }) {
     std::vector<Member> members;
-    for (const MapEstimate& one : all) members.push_back(one.expected_);
+    for (const MapEstimate& one : all) members.push_back(one.stand_in_);
     return Member::regularity(members, weights, least);
   }
 
  private:
-  using PosteriorOf<Member>::expected_;
+  using PosteriorOf<Member>::stand_in_;
 
   std::shared_ptr<const Conjugate> prior_;
 };

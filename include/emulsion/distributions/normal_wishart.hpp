@@ -27,7 +27,9 @@ namespace emulsion {
 /// updated() makes a posterior, which knows its prior. As a component of a mixture it maximizes the evidence bound, and
 /// adds minus its divergence from the prior to it. It works in the coordinates of a frame, as the Gaussian does.
 template <class Scalar_, int Dim>
-class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
+class BasicNormalWishart : public ConjugatePosterior<BasicNormalWishart<Scalar_, Dim>, BasicGaussian<Scalar_, Dim>> {
+  using Base = ConjugatePosterior<BasicNormalWishart<Scalar_, Dim>, BasicGaussian<Scalar_, Dim>>;
+
  public:
   using Member = BasicGaussian<Scalar_, Dim>;
   using Data = typename Member::Data;
@@ -45,44 +47,37 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
                      const Eigen::Ref<const Eigen::MatrixXd>& inverse_scale, Covariance structure = Covariance::full)
       : BasicNormalWishart(checked(mean, beta, nu, inverse_scale, structure), beta, nu) {}
 
-  /// A prior with E[L]^-1 the covariance of `expected`, in its frame. Unchecked.
-  static BasicNormalWishart with_expected(Member expected, double beta, double nu) {
-    return BasicNormalWishart(std::move(expected), beta, nu);
+  /// A prior with E[L]^-1 = c times the covariance of `expected`, in its frame. Unchecked.
+  static BasicNormalWishart with_expected(const Member& expected, double beta, double nu, double c = 1) {
+    return BasicNormalWishart(expected.scaled(c), beta, nu);
   }
 
   // --- parameters -----------------------------------------------------------------------------------------------------
 
-  Covariance structure() const { return expected_.structure(); }
+  Covariance structure() const { return stand_in_.structure(); }
   /// d
-  Eigen::VectorXd mean() const { return expected_.mean(); }
+  Eigen::VectorXd mean() const { return stand_in_.mean(); }
   double beta() const { return beta_; }
   double nu() const { return nu_; }
   /// W^-1, d x d
-  Eigen::MatrixXd inverse_scale() const { return expected_.covariance() * nu_; }
+  Eigen::MatrixXd inverse_scale() const { return stand_in_.covariance() * nu_; }
   /// The Gaussian with this mean and precision E[L] = nu W.
-  const Member& expected() const { return expected_; }
-  /// What this was updated from; a prior's is itself.
-  const BasicNormalWishart& prior() const { return prior_ ? *prior_ : *this; }
-  /// This as a posterior of that prior, whatever the observations were; both in one frame.
-  BasicNormalWishart with_prior(const BasicNormalWishart& prior) const {
-    BasicNormalWishart result = *this;
-    result.prior_ = std::make_shared<const BasicNormalWishart>(prior);
-    return result;
-  }
+  const Member& expected() const { return stand_in_; }
   /// Mean and covariance, as of the Gaussian.
-  Index free_parameters() const { return expected_.free_parameters(); }
+  Index free_parameters() const { return stand_in_.free_parameters(); }
+  static Index free_parameters(const std::vector<BasicNormalWishart>& all) {
+    const BasicNormalWishart& one = all.front();
+    const auto count = static_cast<Index>(all.size());
+    const Index shared = one.structure() == Covariance::tied ? 1 : count;
+    return count * one.dimension() + shared * covariance_parameters(one.structure(), one.dimension());
+  }
 
   // --- learning -------------------------------------------------------------------------------------------------------
 
-  /// The posterior after observations with those statistics, which must be in the same frame (statistics(x), after
-  /// following x where that matters).
-  BasicNormalWishart updated(const Statistics& s) const {
-    BasicNormalWishart prior = *this;
-    prior.prior_ = nullptr;
-    prior.set_statistics();
-    BasicNormalWishart result = prior;
-    prior.maximize(s, result);
-    return result;
+  /// Becomes the posterior of the prior after observations with those statistics, which must be in its frame.
+  void learn(const BasicNormalWishart& prior, const Statistics& s) {
+    Workspace work = workspace();
+    learn(prior, s, work);
   }
 
   struct Workspace {
@@ -90,62 +85,61 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
     EstimationSpace space;
   };
   [[gnu::cold]] Workspace workspace() const {
-    Workspace result{expected_.statistics(), {}, {}};
-    if (structure() == Covariance::tied) result.pooled = expected_.statistics();
+    Workspace result{stand_in_.statistics(), {}, {}};
+    if (structure() == Covariance::tied) result.pooled = stand_in_.statistics();
     if (!is_diagonal(structure())) result.space.a.resize(this->dimension(), this->dimension());
     return result;
   }
 
-  /// The prior, updated by s.
-  void maximize(const Statistics& s, BasicNormalWishart& next) const {
-    Workspace work = workspace();
-    std::vector<Statistics> all{s};
-    std::vector<BasicNormalWishart> now{*this}, then{next};
-    maximize_all(all, now, then, work);
-    next = std::move(then.front());
-  }
-
-  /// Posteriors of all components: a prior counts as beta observations with mean m and scatter W^-1 for location and
+  /// The M-step of all components. A prior counts as beta observations with mean m and scatter W^-1 for location and
   /// scatter, but as nu for the degrees of freedom.
   [[gnu::cold]] static void maximize_all(const std::vector<Statistics>& s, const std::vector<BasicNormalWishart>& now,
                                          std::vector<BasicNormalWishart>& next, Workspace& work) {
     const bool tied = now.front().structure() == Covariance::tied;
-    const BasicNormalWishart& first = now.front().prior();
-    double nu = first.nu_;
-    if (tied) work.pooled = first.as_statistics_;
     for (std::size_t k = 0; k < s.size(); ++k) {
-      const BasicNormalWishart& prior = now[k].prior();
-      next[k].prior_ = now[k].prior_ ? now[k].prior_ : std::make_shared<const BasicNormalWishart>(prior);
-      work.sum = prior.as_statistics_;
-      for (Index i = 0; i < work.sum.scatter.size() && tied; ++i) work.sum.scatter(i) = 0;
-      work.sum += s[k];
-      next[k].beta_ = work.sum.weight;
-      next[k].nu_ = prior.nu_ + s[k].weight * prior.counts_per_observation();
-      if (tied) {
-        next[k].expected_.set_location(work.sum.mean);
-        for (Index i = 0; i < work.sum.scatter.size(); ++i) work.pooled.scatter(i) += work.sum.scatter(i);
-        nu += s[k].weight;
-        continue;
-      }
-      work.sum.weight = next[k].nu_ / prior.counts_per_observation();
-      next[k].expected_.estimate_from(work.sum, work.space);
-      next[k].refresh();
+      next[k].prior_ = now[k].prior_or_this();
+      if (!tied) next[k].learn(*next[k].prior_, s[k], work);
     }
     if (!tied) return;
+    const BasicNormalWishart& first = now.front().prior();
+    double nu = first.nu_;
+    work.pooled = first.as_statistics_;
+    for (std::size_t k = 0; k < s.size(); ++k) {
+      work.sum = next[k].prior_->as_statistics_;
+      for (Index i = 0; i < work.sum.scatter.size(); ++i) work.sum.scatter(i) = 0;
+      work.sum += s[k];
+      next[k].beta_ = work.sum.weight;
+      next[k].stand_in_.location_ = work.sum.mean;
+      for (Index i = 0; i < work.sum.scatter.size(); ++i) work.pooled.scatter(i) += work.sum.scatter(i);
+      nu += s[k].weight;
+    }
     work.pooled.weight = nu;
-    work.pooled.mean = next.front().expected_.location();
-    next.front().expected_.estimate_from(work.pooled, work.space);
+    next.front().stand_in_.estimate_covariance(work.pooled, work.space);
     for (BasicNormalWishart& one : next) {
-      if (&one != &next.front()) one.expected_.share_covariance(next.front().expected_);
+      one.stand_in_.share_covariance(next.front().stand_in_);
       one.nu_ = nu;
       one.refresh();
     }
   }
+  /// Starts again as another; where the precision is tied, only the mean is its own.
+  void renew(const BasicNormalWishart& from) {
+    if (structure() != Covariance::tied) {
+      *this = from;
+      return;
+    }
+    beta_ = from.beta_;
+    stand_in_.location_ = from.stand_in_.location_;
+    stand_in_.refresh();
+    refresh();
+  }
 
   // --- evidence ---------------------------------------------------------------------------------------------------------
 
-  /// Kullback-Leibler divergence of this from `other`, in nats; both in one frame and of one structure.
-  double divergence(const BasicNormalWishart& other) const { return mean_divergence(other) + scale_divergence(other); }
+  /// Kullback-Leibler divergence of this from `other`, of the same structure, in nats.
+  double divergence(const BasicNormalWishart& other) const {
+    if (!(other.stand_in_.frame() == stand_in_.frame())) return divergence(other.in(shared_frame()));
+    return mean_divergence(other) + scale_divergence(other);
+  }
   /// Minus the divergence of all components from their priors: a tied precision counts once.
   static double offset(const std::vector<BasicNormalWishart>& all) {
     double sum = 0;
@@ -159,9 +153,9 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
   /// log p(x) of the observations with those statistics, in nats: the parameters integrated out (Murphy, 2007,
   /// "Conjugate Bayesian analysis of the Gaussian distribution", eq. 266).
   double log_evidence(const Statistics& s) const {
-    const BasicNormalWishart after = updated(s);
+    const BasicNormalWishart after = this->updated(s);
     const auto d = static_cast<double>(this->dimension());
-    return after.log_integral() - log_integral() + s.weight * (expected_.frame().log_jacobian() - 0.5 * d * log_two_pi);
+    return after.log_integral() - log_integral() + s.weight * (stand_in_.frame().log_jacobian() - 0.5 * d * log_two_pi);
   }
 
   // --- parameters and observations that follow --------------------------------------------------------------------------
@@ -173,43 +167,28 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
     const double own = structure() == Covariance::diagonal ? 1 : d;
     double shift = own + 2;
     if (structure() == Covariance::tied) shift = d + 1 + static_cast<double>(components);
-    return expected_.scaled(nu_ / (nu_ + shift));
+    return stand_in_.scaled(nu_ / (nu_ + shift));
   }
 
-  bool has_mode() const { return true; }
+  /// Whether the density is bounded: a mode exists.
+  bool bounded() const { return true; }
   /// Log density of a Gaussian's mean and covariance (the normal-inverse-Wishart), in nats; of a tied covariance,
   /// without `with_scale`, of the mean alone.
   double log_density_of(const Member& g, bool with_scale = true) const {
+    if (!(g.frame() == stand_in_.frame())) return log_density_of(g.in(shared_frame()), with_scale);
     const auto d = static_cast<double>(this->dimension()), own = static_cast<double>(wishart_dimension()),
                count = static_cast<double>(wisharts());
-    const PrecisionFactor &root = g.precision_factor(), &theirs = expected_.precision_factor();
-    const double jacobian = expected_.frame().log_jacobian();
-    double square = 0, trace = 0;
-    for (Index i = 0; i < this->dimension(); ++i) {
-      double z = 0;
-      for (Index j = root.diagonal() ? i : 0; j <= i; ++j)
-        z += root(i, j) * (g.location()(j) - expected_.location()(j));
-      square += z * z;
-    }
-    double sum = 0.5 * d * (std::log(beta_) - log_two_pi) + root.log_determinant() - 0.5 * beta_ * square + jacobian;
-    if (!with_scale && structure() == Covariance::tied) return sum;
-    // tr(W^-1 S^-1), |W^-1| and |S^-1|: of a spherical structure of the one element
-    const Eigen::MatrixXd factor = root.diagonal() ? Eigen::MatrixXd() : theirs.factor();
-    for (Index i = 0; i < this->dimension(); ++i) {
-      for (Index j = root.diagonal() ? i : 0; j <= i; ++j) {
-        double z = 0;
-        if (root.diagonal()) z = root(i, i) / theirs(i, i);
-        for (Index l = j; l <= i && !root.diagonal(); ++l) z += root(i, l) * factor(l, j);
-        trace += z * z;
-      }
-    }
-    const double of_one = structure() == Covariance::spherical ? 1 / d : 1;
-    const double log_scale = of_one * -2 * theirs.log_determinant() + count * own * std::log(nu_);  // log |W^-1|
-    const double log_precision = of_one * 2 * root.log_determinant();
-    sum += 0.5 * nu_ * (log_scale - count * own * std::log(2.0)) -
-           count * log_multivariate_gamma(wishart_dimension(), nu_ / 2) + 0.5 * (nu_ + own + 1) * log_precision -
-           0.5 * nu_ * of_one * trace + (own + 1) * of_one * jacobian;
-    return sum;
+    const PrecisionFactor& root = g.precision_factor();
+    const double jacobian = stand_in_.frame().log_jacobian();
+    const double of_mean = 0.5 * d * (std::log(beta_) - log_two_pi) + root.log_determinant() -
+                           0.5 * beta_ * whitened_distance(root, g) + jacobian;
+    if (!with_scale && structure() == Covariance::tied) return of_mean;
+    const double of_one = structure() == Covariance::spherical ? 1 / d : 1;  // all d precisions are one
+    const double log_scale = -2 * of_one * stand_in_.precision_factor().log_determinant() + count * own * std::log(nu_);
+    return of_mean + 0.5 * nu_ * (log_scale - count * own * std::log(2.0)) -
+           count * log_multivariate_gamma(wishart_dimension(), nu_ / 2) +
+           (nu_ + own + 1) * of_one * root.log_determinant() - 0.5 * nu_ * of_one * trace_of(root) +
+           (own + 1) * of_one * jacobian;
   }
 
   /// A Gaussian drawn from this distribution over Gaussians.
@@ -226,7 +205,7 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
       else t(i, i) = chi(nu_ - static_cast<double>(d - 1 - i));
       for (Index j = 0; j < i && !is_diagonal(structure()); ++j) t(i, j) = rng.normal();
     }
-    const Eigen::MatrixXd root = expected_.precision_factor().matrix();
+    const Eigen::MatrixXd root = stand_in_.precision_factor().matrix();
     Eigen::MatrixXd factor = Eigen::MatrixXd::Zero(d, d);
     for (Index j = 0; j < d; ++j) {
       for (Index i = j; i < d; ++i) {
@@ -235,12 +214,12 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
       }
     }
     invert_lower(factor);
-    Eigen::VectorXd location = expected_.location();
+    Eigen::VectorXd location = stand_in_.location();
     for (Index j = 0; j < d; ++j) {
       const double z = rng.normal() / std::sqrt(beta_);
       for (Index i = j; i < d; ++i) location(i) += factor(i, j) * z;
     }
-    return expected_.with(location, factor);
+    return stand_in_.with_parameters(location, factor);
   }
 
   /// Of a new observation: a Student t with nu - d + 1 degrees of freedom and scale W^-1 (1 + 1 / beta) / (nu - d + 1);
@@ -248,37 +227,40 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
   Predictive predictive() const {
     const auto d = static_cast<double>(this->dimension());
     const double freedom = is_diagonal(structure()) ? nu_ : nu_ - d + 1;
-    return Predictive(expected_.scaled(nu_ / freedom * (1 + 1 / beta_)), freedom);
+    return Predictive(stand_in_.scaled(nu_ / freedom * (1 + 1 / beta_)), freedom);
   }
 
   // --- what a mixture asks ------------------------------------------------------------------------------------------------
 
+  /// Whether the components of a mixture share a parameter.
+  bool shared_between_components() const { return structure() == Covariance::tied; }
   bool alike(const BasicNormalWishart& other) const { return structure() == other.structure(); }
-  const std::shared_ptr<const Frame>& shared_frame() const { return expected_.shared_frame(); }
-  std::shared_ptr<const Frame> frame_for(const Data& x) const { return expected_.frame_for(x); }
+  const std::shared_ptr<const Frame>& shared_frame() const { return stand_in_.shared_frame(); }
+  std::shared_ptr<const Frame> frame_for(const Data& x) const { return stand_in_.frame_for(x); }
   [[gnu::cold]] BasicNormalWishart in(const std::shared_ptr<const Frame>& frame) const {
     BasicNormalWishart result = *this;
-    result.expected_ = expected_.in(frame);
+    result.stand_in_ = stand_in_.in(frame);
     if (prior_) result.prior_ = std::make_shared<const BasicNormalWishart>(prior_->in(frame));
-    result.set_statistics();
+    result.prepare_as_prior();
     return result;
   }
   [[gnu::cold]] static void share_frame(std::vector<BasicNormalWishart>& all) {
     std::vector<Member> members;
-    for (const BasicNormalWishart& one : all) members.push_back(one.expected_);
+    for (const BasicNormalWishart& one : all) members.push_back(one.stand_in_);
     Member::share_frame(members);
     for (std::size_t k = 0; k < all.size(); ++k) {
-      if (!(members[k].frame() == all[k].expected_.frame())) all[k] = all[k].in(members[k].shared_frame());
+      if (!(members[k].frame() == all[k].stand_in_.frame())) all[k] = all[k].in(members[k].shared_frame());
     }
   }
 
  private:
-  using PosteriorOf<Member>::expected_;
-  using PosteriorOf<Member>::gain_;
+  friend Base;
+  using Base::gain_;
+  using Base::prior_;
+  using Base::stand_in_;
 
-  BasicNormalWishart(Member expected, double beta, double nu)
-      : PosteriorOf<Member>(std::move(expected)), beta_(beta), nu_(nu) {
-    set_statistics();
+  BasicNormalWishart(Member expected, double beta, double nu) : Base(std::move(expected)), beta_(beta), nu_(nu) {
+    prepare_as_prior();
     refresh();
   }
 
@@ -301,6 +283,17 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
     return Member(mean, inverse_scale / nu, structure);
   }
 
+  void learn(const BasicNormalWishart& prior, const Statistics& s, Workspace& work) {
+    work.sum = prior.as_statistics_;
+    work.sum += s;
+    beta_ = work.sum.weight;
+    nu_ = prior.nu_ + s.weight * prior.counts_per_observation();
+    work.sum.weight = nu_ / prior.counts_per_observation();
+    stand_in_.location_ = work.sum.mean;
+    stand_in_.estimate_covariance(work.sum, work.space);
+    refresh();
+  }
+
   /// What one observation adds to nu.
   double counts_per_observation() const {
     return structure() == Covariance::spherical ? static_cast<double>(this->dimension()) : 1.0;
@@ -309,14 +302,14 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
   Index wisharts() const { return structure() == Covariance::diagonal ? this->dimension() : 1; }
   Index wishart_dimension() const { return is_diagonal(structure()) ? 1 : this->dimension(); }
 
-  /// This as statistics of beta observations.
-  [[gnu::cold]] void set_statistics() {
+  /// This as statistics of beta observations, and the factor that divergences from it need.
+  [[gnu::cold]] void prepare_as_prior() {
     const Index d = this->dimension();
-    as_statistics_ = expected_.statistics();
+    as_statistics_ = stand_in_.statistics();
     as_statistics_.weight = beta_;
-    as_statistics_.mean = expected_.location();
+    as_statistics_.mean = stand_in_.location();
     const double weight = nu_ / counts_per_observation();
-    const PrecisionFactor& root = expected_.precision_factor();
+    const PrecisionFactor& root = stand_in_.precision_factor();
     if (root.diagonal()) {
       for (Index j = 0; j < d; ++j) as_statistics_.scatter(j) = weight / (root(j, j) * root(j, j));
       return;
@@ -338,40 +331,46 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
     gain_ = 0.5 * log_precision * d / own - 0.5 * d / beta_;
   }
 
-  double mean_divergence(const BasicNormalWishart& other) const {
-    const auto d = static_cast<double>(this->dimension());
-    const double ratio = other.beta_ / beta_;
-    const PrecisionFactor& root = expected_.precision_factor();
+  /// |root (m - m_g)|^2
+  double whitened_distance(const PrecisionFactor& root, const Member& g) const {
     double square = 0;
     for (Index i = 0; i < this->dimension(); ++i) {
       double z = 0;
       for (Index j = root.diagonal() ? i : 0; j <= i; ++j) {
-        z += root(i, j) * (expected_.location()(j) - other.expected_.location()(j));
+        z += root(i, j) * (g.location()(j) - stand_in_.location()(j));
       }
       square += z * z;
     }
+    return square;
+  }
+  /// tr(root' root (nu W)^-1)
+  double trace_of(const PrecisionFactor& root) const {
+    const PrecisionFactor& own = stand_in_.precision_factor();
+    const Eigen::MatrixXd made = prior_ && !root.diagonal() ? own.factor() : Eigen::MatrixXd();
+    const Eigen::MatrixXd& factor = prior_ ? made : factor_;
+    double trace = 0;
+    for (Index i = 0; i < this->dimension(); ++i) {
+      for (Index j = root.diagonal() ? i : 0; j <= i; ++j) {
+        double z = 0;
+        if (root.diagonal()) z = root(i, i) / own(i, i);
+        for (Index l = j; l <= i && !root.diagonal(); ++l) z += root(i, l) * factor(l, j);
+        trace += z * z;
+      }
+    }
+    return trace;
+  }
+
+  double mean_divergence(const BasicNormalWishart& other) const {
+    const auto d = static_cast<double>(this->dimension());
+    const double ratio = other.beta_ / beta_, square = whitened_distance(stand_in_.precision_factor(), other.stand_in_);
     return 0.5 * (d * (ratio - 1 - std::log(ratio)) + other.beta_ * square);
   }
 
   double scale_divergence(const BasicNormalWishart& other) const {
     const auto count = static_cast<double>(wisharts()), own = static_cast<double>(wishart_dimension());
-    const PrecisionFactor &root = expected_.precision_factor(), &theirs = other.expected_.precision_factor();
+    const PrecisionFactor &root = stand_in_.precision_factor(), &theirs = other.stand_in_.precision_factor();
     // A = W_other^-1 W, of all Wishart variates together: log |A| and tr A, by the factors of nu W.
-    double log_ratio = 2 * (root.log_determinant() - theirs.log_determinant()), trace = 0;
-    const Eigen::MatrixXd made = other.prior_ && !root.diagonal() ? theirs.factor() : Eigen::MatrixXd();
-    const Eigen::MatrixXd& factor = other.prior_ ? made : other.factor_;
-    for (Index i = 0; i < this->dimension(); ++i) {
-      if (root.diagonal()) {
-        const double z = root(i, i) / theirs(i, i);
-        trace += z * z;
-        continue;
-      }
-      for (Index j = 0; j <= i; ++j) {
-        double z = 0;
-        for (Index l = j; l <= i; ++l) z += root(i, l) * factor(l, j);
-        trace += z * z;
-      }
-    }
+    double log_ratio = 2 * (root.log_determinant() - theirs.log_determinant()), trace = other.trace_of(root);
     if (structure() == Covariance::spherical) {
       const auto d = static_cast<double>(this->dimension());
       log_ratio /= d, trace /= d;
@@ -388,7 +387,7 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
   double log_integral() const {
     const auto d = static_cast<double>(this->dimension()), count = static_cast<double>(wisharts()),
                own = static_cast<double>(wishart_dimension());
-    double log_scale = 2 * expected_.precision_factor().log_determinant();
+    double log_scale = 2 * stand_in_.precision_factor().log_determinant();
     if (structure() == Covariance::spherical) log_scale /= d;
     log_scale -= count * own * std::log(nu_);
     return 0.5 * nu_ * (log_scale + count * own * std::log(2.0)) - 0.5 * d * std::log(beta_) +
@@ -396,7 +395,6 @@ class BasicNormalWishart : public PosteriorOf<BasicGaussian<Scalar_, Dim>> {
   }
 
   double beta_, nu_;
-  std::shared_ptr<const BasicNormalWishart> prior_;
   Statistics as_statistics_;  // of a prior
   Eigen::MatrixXd factor_;    // of a prior that is not diagonal: Cholesky factor of (nu W)^-1
 };

@@ -116,9 +116,6 @@ class BasicPoisson {
     for (Index j = 0; j < dimension(); ++j) { v(at++) = slope_by_root(s.sums(j), s.weight, rates_(j)); }
   }
 
-  /// In place: what a distribution over rates asks. Rates (d), not checked.
-  void set_rates(const Eigen::VectorXd& rates) { rates_ = rates, refresh(); }
-
   // --- density --------------------------------------------------------------------------------------------------------
 
   /// A block as all components read it: counts (b x d), and what log p has in common for all of them (b).
@@ -210,6 +207,8 @@ class BasicPoisson {
   }
 
  private:
+  friend BasicPoissonGamma<Scalar, Dim>;
+
   void refresh() {
     for (Index j = 0; j < dimension(); ++j) log_rates_(j) = std::log(rates_(j));
   }

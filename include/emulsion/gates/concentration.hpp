@@ -1,6 +1,4 @@
 #pragma once
-#include <Eigen/Core>
-#include <algorithm>
 #include <cmath>
 
 #include "emulsion/core/error.hpp"
@@ -32,8 +30,6 @@ class Concentration {
   /// E[c]
   double mean() const { return mean_; }
   bool unknown() const { return shape_ > 0; }
-  double shape() const { return shape_; }
-  double rate() const { return rate_; }
   /// Of the prior of a mixture with another number of components: c multiplied by `ratio`.
   Concentration times(double ratio) const {
     return unknown() ? gamma(shape_, rate_ / ratio) : Concentration(mean_ * ratio);
@@ -48,7 +44,7 @@ class Concentration {
     }
     const auto log_density = [&](double t) {
       return shape_ * t - rate_ * std::exp(t) + f(std::exp(t));
-    };                              // of t = log c
+    };  // of t = log c
     // One mode between e^-200 and e^200, by golden sections; the density falls on both sides of it.
     constexpr double golden = 0.6180339887498949;
     double low = -200, high = 200, a = high - golden * (high - low), b = low + golden * (high - low);

@@ -1,14 +1,9 @@
 #pragma once
 #include <Eigen/Core>
-#include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <vector>
 
-#include "emulsion/core/random.hpp"
 #include "emulsion/core/special_functions.hpp"
-#include "emulsion/gates/concentration.hpp"
-#include "emulsion/gates/constant.hpp"
+#include "emulsion/gates/uncertain_weights.hpp"
 
 namespace emulsion {
 
@@ -18,28 +13,28 @@ namespace emulsion {
 ///   w_k = v_k prod_{l < k} (1 - v_l),   v_k ~ Beta(1 - s, c + k s),   k = 1, 2, ...
 ///
 /// The posterior has independent v_k ~ Beta(a_k, b_k) for the first T, which alone hold observations (Blei and Jordan,
-/// 2006; Kurihara, Welling and Teh, 2007: truncations are nested, the last stick is free too):
+/// 2006; Kurihara, Welling and Vlassis, 2006: truncations are nested, the last stick is free too):
 ///
 ///   a_k = 1 - s + N_k,   b_k = E[c] + k s + sum_{l > k} N_l,
 ///   score E[log w_k] = E[log v_k] + sum_{l < k} E[log(1 - v_l)].
 ///
 /// Expected weights sum to less than one: the rest is what a new observation has for components not seen yet.
 /// Statistics: closed form (counts).
-class StickBreakingGate {
+class StickBreakingGate : public UncertainWeights {
  public:
-  using Statistics = ConstantGate::Statistics;
-  using Scratch = ConstantGate::Scratch;
-
   /// The prior of a Dirichlet process, for at most so many components.
+  ///
+  /// @throws InvalidArgument unless the number is positive
   static StickBreakingGate dirichlet_process(Index components, Concentration concentration = 1.0) {
     return StickBreakingGate(components, 0, concentration);
   }
   /// The prior of a Pitman-Yor process, 0 <= discount < 1.
+  ///
+  /// @throws InvalidArgument for another discount, and unless the number is positive
   static StickBreakingGate pitman_yor(Index components, double discount, Concentration concentration = 1.0) {
     return StickBreakingGate(components, discount, concentration);
   }
-
-  /// With that posterior: parameters of the Beta distributions of v (T each, positive).
+  /// With that posterior: parameters of the Beta distributions of v (T each, positive and finite).
   StickBreakingGate with_posterior(const Eigen::VectorXd& a, const Eigen::VectorXd& b) const {
     require(a.size() == size() && b.size() == size() && (a.array() > 0).all() && (b.array() > 0).all() &&
                 a.allFinite() && b.allFinite(),
@@ -50,38 +45,19 @@ class StickBreakingGate {
     return result;
   }
 
-  Index size() const { return a_.size(); }
-  /// E[w], T
-  const Eigen::VectorXd& weights() const { return weights_; }
   /// Parameters of the Beta posteriors of v, T each.
   const Eigen::VectorXd& a() const { return a_; }
   const Eigen::VectorXd& b() const { return b_; }
   double discount() const { return discount_; }
-  const Concentration& concentration() const { return concentration_; }
   /// How many observations component k holds, in expectation.
-  double counts(Index k) const { return a_(k) - (1 - discount_); }
+  double count(Index k) const { return a_(k) - (1 - discount_); }
   Index free_parameters() const { return size(); }
 
-  Statistics statistics() const { return {Eigen::VectorXd::Zero(size())}; }
-  Scratch scratch(Index) const { return {}; }
-  /// E[log w_k]
-  double log_weight(Index k) const { return log_weights_(k); }
-  template <class Data>
-  void score(const Data&, Scratch&, Scores scores) const {
-    for (Index k = 0; k < size(); ++k) scores.col(k).array() += log_weights_(k);
-  }
-  template <class Data>
-  void accumulate(const Data&, const Responsibilities& r, Scratch&, Statistics& s) const {
-    add_counts(r, s.counts);
-  }
   void maximize(const Statistics& s, StickBreakingGate& next) const {
     next.concentration_ = concentration_;
-    next.set(s.counts);
+    next.learn(s.counts);
   }
-  /// E[log p(v, c)] - E[log q(v, c)], in nats
-  double offset() const { return concentration_.bound() + entropy_; }
-
-  Index sample(Rng& rng) const { return rng.categorical(weights_); }
+  /// Weights of the first T components drawn from the posterior (T); they sum to less than one.
   Eigen::VectorXd sample_weights(Rng& rng) const {
     Eigen::VectorXd w(size());
     double left = 1;
@@ -94,8 +70,10 @@ class StickBreakingGate {
     return w;
   }
 
-  // --- what moves and fits ask ---------------------------------------------------------------------------------------
+  // --- what moves ask ---------------------------------------------------------------------------------------------------
 
+  /// Sticks are ordered.
+  static constexpr bool exchangeable = false;
   /// log p(z) of labels with those counts, the sticks integrated out; for the concentration's mean.
   double log_evidence(const Eigen::VectorXd& counts) const {
     double after = counts.sum(), sum = 0;
@@ -106,16 +84,16 @@ class StickBreakingGate {
     }
     return sum;
   }
-  StickBreakingGate resized(Index components) const { return StickBreakingGate(components, discount_, prior_); }
-  /// Sticks are ordered: no two labellings say the same.
-  double log_symmetries() const { return 0; }
-  static constexpr bool exchangeable = false;
-
+  /// The prior for another number of components.
+  StickBreakingGate resized(Index components) const {
+    return StickBreakingGate(components, discount_, prior_concentration_);
+  }
   void drop(Index k) {
     StickBreakingGate rest = resized(size() - 1);
     Eigen::VectorXd counts(size() - 1);
-    for (Index other = 0; other < rest.size(); ++other) counts(other) = this->counts(other + (other >= k ? 1 : 0));
-    rest.set(counts);
+    for (Index other = 0; other < rest.size(); ++other) counts(other) = count(other + (other >= k ? 1 : 0));
+    rest.concentration_ = concentration_;
+    rest.learn(counts);
     *this = rest;
   }
   void renew(Index k, const StickBreakingGate& from) {
@@ -125,16 +103,14 @@ class StickBreakingGate {
 
  private:
   StickBreakingGate(Index components, double discount, Concentration concentration)
-      : discount_(discount), concentration_(concentration) {
-    require(components >= 1, "a mixture needs at least one component, got ", components);
+      : UncertainWeights(components, concentration), discount_(discount), a_(size()), b_(size()), log_rests_(size()) {
     require(discount >= 0 && discount < 1, "the discount of a Pitman-Yor process must lie in [0, 1), got ", discount);
-    set(Eigen::VectorXd::Zero(components));
+    learn(Eigen::VectorXd::Zero(components));
   }
 
   double prior_b(Index k, double c) const { return c + static_cast<double>(k + 1) * discount_; }
 
-  void set(const Eigen::VectorXd& counts) {
-    a_.resize(counts.size()), b_.resize(counts.size());
+  void learn(const Eigen::VectorXd& counts) {
     double after = 0;
     for (Index k = counts.size(); k-- > 0; after += counts(k)) {
       a_(k) = 1 - discount_ + counts(k);
@@ -144,8 +120,6 @@ class StickBreakingGate {
   }
 
   void refresh() {
-    log_weights_.resize(size()), log_rests_.resize(size());
-    weights_.resize(size());
     entropy_ = 0;
     double left = 1, log_left = 0, sum_of_logs = 0;
     for (Index k = 0; k < size(); ++k) {
@@ -169,11 +143,7 @@ class StickBreakingGate {
   }
 
   double discount_;
-  Concentration concentration_;
-  Concentration prior_ = concentration_;
-  Eigen::VectorXd a_, b_, weights_;
-  Eigen::VectorXd log_weights_, log_rests_;  // E[log w], E[log(1 - v)]
-  double entropy_ = 0;                       // of q(v)
+  Eigen::VectorXd a_, b_, log_rests_;  // log_rests: E[log(1 - v)]
 };
 
 }  // namespace emulsion

@@ -1,35 +1,23 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
 #include "emulsion/inference/em.hpp"
-#include "emulsion/inference/seed.hpp"
-#include "emulsion/models/variational_mixture.hpp"
+#include "emulsion/inference/seed_variational.hpp"
 
 namespace emulsion {
 
-/// A variational mixture to start a fit from: as seed() starts a mixture of the prior's, and the gate's posterior of
-/// its weights.
-///
-/// @throws InvalidArgument  for options that do not fit and data that the family cannot have produced, before any work
-template <class Gate, class Posterior, Observations D>
-VariationalMixture<typename Posterior::Member, Gate> seed_variational(const Posterior& prior, const Gate& gate,
-                                                                      const D& x, Rng& rng,
-                                                                      const SeedOptions& options = {}) {
-  const auto seeded = seed(prior, gate.size(), x, rng, options);
-  Gate start = gate;
-  gate.maximize({seeded.weights() * x.total_weight()}, start);
-  return VariationalMixture<typename Posterior::Member, Gate>(std::move(start), seeded.bank());
-}
-
 struct VariationalFitOptions {
   Index restarts = 8;  ///< short runs from different starts, the best of which goes on
-  Index moves = 1000;  ///< at most so many merges, deletions and births are tried; 0: the number of components stays
+  Index moves = 1000;  ///< at most so many merges, deletions and splits are tried; 0: the number of components stays
   std::uint64_t seed = 0;
   int threads = 1;
   double tolerance = 1e-9;  ///< estimated distance to the limit, in nats per observation
@@ -38,14 +26,21 @@ struct VariationalFitOptions {
   std::stop_token stop = {};
 };
 
+inline void check(const VariationalFitOptions& options) {
+  require(options.restarts >= 1, "a fit needs at least one start, got ", options.restarts, " restarts");
+  require(options.moves >= 0, "the number of moves must not be negative, got ", options.moves);
+  check(
+      EmOptions{.max_iterations = options.max_iterations, .tolerance = options.tolerance, .threads = options.threads});
+}
+
 /// The search for the posterior of a mixture, number of components included. Moves change the number: two components
 /// are merged, one is deleted, one is split into two (Ueda and Ghahramani, 2002; Hughes and Sudderth, 2013). A move is
-/// made if, after iterations with the new components, it raised
+/// judged after iterations with the new components, by
 ///
 ///   ELBO + log(K! / (K - U)!),   U components in use of K,
 ///
-/// the bound on the evidence of a partition, which the labels of an exchangeable gate can name in so many ways. The
-/// gate's total concentration is the same for every K.
+/// the bound on the evidence of a partition, which the labels of an exchangeable gate can name in so many ways; the
+/// gate's total concentration is the same for every K. See needed().
 template <class Family, class Gate, class D>
 class VariationalSearch {
  public:
@@ -54,7 +49,7 @@ class VariationalSearch {
   using Statistics = typename Model::Statistics;
 
   VariationalSearch(const Posterior& prior, const Gate& gate, const D& data, const VariationalFitOptions& options)
-      : prior_(prior), gate_(gate), data_(data), options_(options), rng_(options.seed),
+      : prior_(prior.as_prior()), gate_(gate), data_(data), options_(options), rng_(options.seed),
         workers_(useful_threads(options.threads, data.size())), best_{start()} {}
 
   [[gnu::cold]] Fit<Model> operator()() {
@@ -64,6 +59,11 @@ class VariationalSearch {
     last.progress = options_.progress;
     Fit<Model> result = em(best_.model, data_, last);
     result.report.e_steps += before;
+    result.report.restarts = restarts_;
+    EventLog log;
+    result.model.inspect(data_, log);
+    for (const Event& event : result.report.events) log.add(event);
+    result.report.events = std::move(log.events());
     if (stopped()) result.report.status = Status::stopped;
     return result;
   }
@@ -127,7 +127,7 @@ class VariationalSearch {
 
   [[gnu::cold]] Candidate start() {
     std::vector<Candidate> all;
-    for (Index r = 0; r < std::max<Index>(1, options_.restarts) && (r == 0 || !stopped()); ++r) {
+    for (Index r = 0; r < options_.restarts && (r == 0 || !stopped()); ++r) {
       Rng rng = rng_.fork(static_cast<std::uint64_t>(r));
       SeedOptions seeding;
       seeding.threads = options_.threads;
@@ -138,6 +138,8 @@ class VariationalSearch {
     }
     const auto best = std::max_element(all.begin(), all.end(),
                                        [](const auto& a, const auto& b) { return a.objective < b.objective; });
+    for (const Candidate& one : all) restarts_.push_back(one.objective - symmetries(one.model));
+    std::sort(restarts_.begin(), restarts_.end(), std::greater<>());
     return improved(std::move(best->model), 10'000, rough());
   }
 
@@ -162,8 +164,8 @@ class VariationalSearch {
     return Model(std::move(gate), std::move(bank));
   }
 
-  /// What an objective must be for its model to be taken. Fewer components may cost as much as more must gain: an empty
-  /// one is not worth having.
+  /// What an objective must be for its model to be taken: more components must gain 0.1 nats (and 2e-7 per
+  /// observation), fewer may cost half of that. An empty component is not worth having.
   double needed(Index components) const {
     const double margin = 0.05 + 1e-7 * data_.total_weight();
     const Index more = components - best_.model.size();
@@ -182,21 +184,26 @@ class VariationalSearch {
     best_ = improved(std::move(candidate.model), 10'000, rough());
     return true;
   }
+  bool exhausted() const { return tried_ >= options_.moves || stopped(); }
   /// A move, of which there are so many.
   bool move(const Parts& parts) { return tried_++ < options_.moves && attempt(parts); }
 
   /// Sticks in the order of their observations, where that raises the bound.
   [[gnu::cold]] bool reorder() {
-    if constexpr (Gate::exchangeable) return false;
-    const Parts now = parts(), sorted = now.only(now.order());
-    return gate_.log_evidence(sorted.counts) > gate_.log_evidence(now.counts) && attempt(sorted);
+    if constexpr (Gate::exchangeable) {
+      return false;
+    } else {
+      const Parts now = parts(), sorted = now.only(now.order());
+      const Gate& gate = best_.model.gate();
+      return gate.log_evidence(sorted.counts) > gate.log_evidence(now.counts) && attempt(sorted);
+    }
   }
 
   /// Deletes what is empty, merges two components, or deletes the smallest.
   [[gnu::cold]] bool shrink() {
     const Parts now = parts();
     const Index size = now.size();
-    if (size == 1 || options_.moves == 0) return false;
+    if (size == 1 || exhausted()) return false;
     std::vector<Index> used, all_but_least = now.order();
     for (Index k = 0; k < size; ++k) {
       if (now.counts(k) >= 0.5) used.push_back(k);
@@ -237,7 +244,7 @@ class VariationalSearch {
 
   /// Splits a component into two.
   [[gnu::cold]] bool grow() {
-    if (options_.moves == 0) return false;
+    if (exhausted()) return false;
     const Parts now = parts();
     const Labels labels = best_.model.classify(data_);
     for (const Index k : now.order()) {
@@ -245,7 +252,7 @@ class VariationalSearch {
       for (Index i = 0; i < labels.size(); ++i) {
         if (labels(i) == k && data_.weight(i) > 0) own.push_back(i);
       }
-      if (own.size() < 4 || stopped()) continue;
+      if (own.size() < 4 || exhausted()) continue;
       Rng rng = rng_.fork(1'000'000 + static_cast<std::uint64_t>(splits_++));
       if (own.size() > most_split) {
         for (std::size_t i = 0; i < most_split; ++i) std::swap(own[i], own[i + rng.below(own.size() - i)]);
@@ -293,6 +300,7 @@ class VariationalSearch {
   Rng rng_;
   Workers workers_;
   Index e_steps_ = 0, tried_ = 0, splits_ = 0;
+  std::vector<double> restarts_;
   Candidate best_;
 };
 
@@ -303,13 +311,18 @@ class VariationalSearch {
 template <class Gate, class Posterior, Observations D>
 Fit<VariationalMixture<typename Posterior::Member, Gate>> fit_variational_mixture(
     const Posterior& prior, const Gate& gate, const D& data, const VariationalFitOptions& options = {}) {
-  require(options.restarts >= 1, "a fit needs at least one start, got ", options.restarts, " restarts");
-  require(options.moves >= 0, "the number of moves must not be negative, got ", options.moves);
-  check(
-      EmOptions{.max_iterations = options.max_iterations, .tolerance = options.tolerance, .threads = options.threads});
+  check(options);
   require(data.size() > 0, "a fit needs at least one observation, got none (data of ", data.dimension(), " x 0)");
   Components<Posterior>(std::vector<Posterior>(1, prior)).check(data);
   return VariationalSearch<typename Posterior::Member, Gate, D>(prior, gate, data, options)();
+}
+
+/// Of a matrix, one observation per column.
+template <class Gate, class Posterior, class Derived>
+Fit<VariationalMixture<typename Posterior::Member, Gate>> fit_variational_mixture(
+    const Posterior& prior, const Gate& gate, const Eigen::MatrixBase<Derived>& x,
+    const VariationalFitOptions& options = {}) {
+  return fit_variational_mixture(prior, gate, typename Posterior::Data(x.derived()), options);
 }
 
 }  // namespace emulsion

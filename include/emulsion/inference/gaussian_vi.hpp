@@ -2,11 +2,14 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "emulsion/core/constants.hpp"
+#include "emulsion/core/hermite_rule.hpp"
+#include "emulsion/core/linear_algebra.hpp"
 #include "emulsion/core/random.hpp"
 #include "emulsion/core/report.hpp"
 #include "emulsion/distributions/gaussian.hpp"
@@ -33,24 +36,12 @@ enum class Expectation {
 
 struct GaussianViOptions {
   Expectation expectation = Expectation::quadrature;
-  int nodes = 32;     ///< of the quadrature in every dimension
-  Index draws = 100;  ///< per iteration
-  double step = 1;    ///< the largest, in coordinates in which the covariance is the identity
-  Index max_iterations = 10'000;
-  double tolerance = 1e-10;  ///< of the conditions of the optimum: see fit_gaussian_vi
+  int nodes = 32;                 ///< of the quadrature in every dimension
+  Index draws = 100;              ///< per iteration
+  double step = 1;                ///< the largest, in coordinates in which the covariance is the identity
+  Index max_iterations = 10'000;  ///< Monte Carlo takes all of them
+  double tolerance = 1e-10;       ///< of the conditions of the optimum, by quadrature: see fit_gaussian_vi
   std::uint64_t seed = 0;
-};
-
-/// Nodes and weights (n) of E[f(z)] for z ~ N(0, 1), exact for polynomials of degree 2 n - 1: eigenvalues of the
-/// recurrence's matrix (Golub and Welsch, 1969).
-struct HermiteRule {
-  Eigen::VectorXd nodes, weights;
-  explicit HermiteRule(int n) : nodes(n), weights(n) {
-    Eigen::MatrixXd a = Eigen::MatrixXd::Zero(n, n), v(n, n);
-    for (int i = 1; i < n; ++i) a(i, i - 1) = a(i - 1, i) = std::sqrt(static_cast<double>(i));
-    symmetric_eigen(a, v);
-    for (int i = 0; i < n; ++i) nodes(i) = a(i, i), weights(i) = v(0, i) * v(0, i);
-  }
 };
 
 /// The search for the best Gaussian. Every step is taken in coordinates in which the present one is N(0, I), so that it
@@ -78,8 +69,8 @@ class GaussianVi {
   };
 
   /// Expectations by standard normal points with weights.
-  template <class Points>
-  Moments moments(const State& at, const Points& for_each_point) const {
+  template <class EachPoint>
+  Moments moments(const State& at, const EachPoint& for_each_point) const {
     Moments m{0, Eigen::VectorXd::Zero(d_), Eigen::MatrixXd::Zero(d_, d_)};
     Eigen::VectorXd gradient = Eigen::VectorXd::Zero(d_);
     Eigen::MatrixXd hessian = m.hessian;
@@ -170,13 +161,13 @@ class GaussianVi {
 
   Fit<Gaussian> by_quadrature() {
     Report report;
-    Moments moments = by_rule(now_);
-    report.objective = elbo(now_, moments);
+    Moments m = by_rule(now_);
+    report.objective = elbo(now_, m);
     report.trace.push_back(report.objective);
-    if (!finite(moments)) return failed(std::move(report), moments.value);
+    if (!finite(m)) return failed(std::move(report), m.value);
     double eta = options_.step;
     for (;;) {
-      report.distance = residual(moments);
+      report.distance = residual(m);
       if (report.distance <= options_.tolerance) {
         report.status = Status::converged;
         break;
@@ -185,16 +176,19 @@ class GaussianVi {
       const double slack = 1e-14 * (std::abs(report.objective) + 1);
       bool better = false;
       for (; eta > 1e-12 && !better; eta *= better ? 1 : 0.5) {
-        State there = step(now_, moments, eta);
+        State there = step(now_, m, eta);
         Moments next = by_rule(there);
         const double objective = elbo(there, next);
         better = objective >= report.objective - slack && finite(next);
         if (!better) continue;
         now_ = std::move(there);
-        moments = std::move(next);
-        report.objective = std::max(objective, report.objective);
+        m = std::move(next);
+        report.objective = objective;
       }
-      if (!better) break;  // no step raises the bound
+      if (!better) {  // no step raises the bound by more than its rounding
+        report.status = Status::sublinear;
+        break;
+      }
       ++report.iterations;
       report.trace.push_back(report.objective);
       eta = std::min(options_.step, 1.5 * eta);
@@ -250,7 +244,7 @@ class GaussianVi {
 /// Cost per iteration: the target and its derivatives at nodes^d points, or at `draws`.
 template <DifferentiableDensity Target>
 Fit<Gaussian> fit_gaussian_vi(const Target& target, const Gaussian& start, const GaussianViOptions& options = {}) {
-  require(options.nodes >= 1 && options.nodes <= 200, "a quadrature needs 1 to 200 nodes per dimension, got ",
+  require(options.nodes >= 2 && options.nodes <= 200, "a quadrature needs 2 to 200 nodes per dimension, got ",
           options.nodes);
   require(options.draws >= 2, "Monte Carlo needs at least two draws per iteration, got ", options.draws);
   require(options.step > 0 && std::isfinite(options.step), "the step must be positive and finite, got ", options.step);

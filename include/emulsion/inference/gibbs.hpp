@@ -2,58 +2,16 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "emulsion/core/random.hpp"
 #include "emulsion/core/read_block.hpp"
-#include "emulsion/core/special_functions.hpp"
+#include "emulsion/inference/partition_prior.hpp"
 #include "emulsion/models/components.hpp"
 
 namespace emulsion {
-
-/// A distribution over partitions of n observations into groups of N_1, ..., N_U,
-///
-///   p = prod_{k < U} (c + k s) prod_k Gamma(N_k - s) / Gamma(1 - s)  /  prod_{i < n} (c + i),
-///
-/// of a Pitman-Yor process with concentration c and discount s; a Dirichlet process has s = 0, and a mixture of K
-/// components with Dirichlet(a, ..., a) weights is the case c = K a, s = -a (Pitman, 2006, sec. 3.2).
-class PartitionPrior {
- public:
-  static PartitionPrior finite(Index components, double concentration) {
-    require(components >= 1, "a mixture needs at least one component, got ", components);
-    require(concentration > 0 && std::isfinite(concentration), "a concentration must be positive and finite, got ",
-            concentration);
-    return {static_cast<double>(components) * concentration, -concentration};
-  }
-  static PartitionPrior dirichlet_process(double concentration) { return pitman_yor(0, concentration); }
-  static PartitionPrior pitman_yor(double discount, double concentration) {
-    require(discount >= 0 && discount < 1, "the discount of a Pitman-Yor process must lie in [0, 1), got ", discount);
-    require(concentration > 0 && std::isfinite(concentration), "a concentration must be positive and finite, got ",
-            concentration);
-    return {concentration, discount};
-  }
-
-  /// How much an observation is drawn to a group of `count` others.
-  double of_group(double count) const { return count - discount_; }
-  /// How much it is drawn to a group of its own, where there are `groups`.
-  double of_new(Index groups) const { return std::max(0.0, concentration_ + static_cast<double>(groups) * discount_); }
-  /// What a group contributes to log p.
-  double log_group(double count) const { return log_gamma(count - discount_) - log_gamma(1 - discount_); }
-  /// log p
-  double log_probability(const std::vector<double>& counts) const {
-    double sum = 0, n = 0;
-    for (std::size_t k = 0; k < counts.size(); ++k) {
-      sum += std::log(of_new(static_cast<Index>(k))) + log_group(counts[k]);
-      n += counts[k];
-    }
-    return sum + log_gamma(concentration_) - log_gamma(concentration_ + n);
-  }
-
- private:
-  PartitionPrior(double concentration, double discount) : concentration_(concentration), discount_(discount) {}
-  double concentration_, discount_;
-};
 
 /// Samples partitions of the observations from their exact posterior, all parameters integrated out: collapsed Gibbs
 /// sweeps (Neal, 2000, algorithm 3) and split-merge proposals (Jain and Neal, 2004). For finite mixtures, Dirichlet and
@@ -70,15 +28,10 @@ class GibbsSampler {
   ///
   /// Memory: statistics of every observation.
   GibbsSampler(const Posterior& prior, const PartitionPrior& partitions, const Data& data, std::uint64_t seed = 0)
-      : prior_(in_frame_of(prior, data)), partitions_(partitions), data_(data), rng_(seed),
-        labels_(Labels::Zero(data.size())), one_(1) {
-    require(data.size() > 0, "a sampler needs at least one observation, got none");
-    for (Index i = 0; i < data.size(); ++i) {
-      require(data.weight(i) == 1, "a sampler needs observations that count once each; observation ", i,
-              " has the weight ", data.weight(i));
-      singles_.push_back(prior_.statistics(data.slice(i, 1)));
-    }
-    groups_.push_back(Group(prior_));
+      : data_(checked(prior, data)), prior_(in_frame_of(prior.as_prior(), data)), partitions_(partitions), rng_(seed),
+        labels_(Labels::Zero(data.size())), one_(1), empty_(prior_) {
+    for (Index i = 0; i < data.size(); ++i) singles_.push_back(prior_.statistics(data.slice(i, 1)));
+    groups_.push_back(empty_);
     for (Index i = 0; i < data.size(); ++i) groups_.front().add(single(i));
   }
 
@@ -101,7 +54,7 @@ class GibbsSampler {
     return sum;
   }
 
-  /// Every observation once: it leaves its group and joins one with the probability that the others leave.
+  /// Every observation once: it leaves its group and joins one, drawn given all others.
   void sweep() {
     for (Index i = 0; i < data_.size(); ++i) {
       leave(i);
@@ -110,10 +63,9 @@ class GibbsSampler {
         Group& group = groups_[static_cast<std::size_t>(k)];
         logs(k) = std::log(partitions_.of_group(group.count)) + log_predictive(group, i);
       }
-      Group fresh(prior_);
-      logs(size()) = std::log(partitions_.of_new(size())) + log_predictive(fresh, i);
+      logs(size()) = std::log(partitions_.of_new(size())) + log_predictive(empty_, i);
       const Index k = draw(logs);
-      if (k == size()) groups_.push_back(std::move(fresh));
+      if (k == size()) groups_.push_back(empty_);
       labels_(i) = k;
       groups_[static_cast<std::size_t>(k)].add(single(i));
     }
@@ -179,21 +131,34 @@ class GibbsSampler {
   struct Group {
     Statistics statistics;
     double count = 0;
-    std::vector<Predictive> predictive;  // at most one, of the present statistics
+    std::optional<Predictive> predictive;  // of the present statistics, once it was asked for
 
     explicit Group(const Posterior& prior) : statistics(prior.statistics()) {}
     void add(const Statistics& s) {
       statistics += s;
       ++count;
-      predictive.clear();
+      predictive.reset();
     }
     void remove(const Statistics& s) {
       statistics.remove(s);
       --count;
-      predictive.clear();
+      predictive.reset();
     }
   };
 
+  static const Data& checked(const Posterior& prior, const Data& data) {
+    require(data.size() > 0, "a sampler needs at least one observation, got none");
+    Components<Posterior>(std::vector<Posterior>(1, prior)).check(data);
+    for (Index i = 0; i < data.size(); ++i) {
+      require(data.weight(i) == 1, "a sampler needs observations that count once each; observation ", i,
+              " has the weight ", data.weight(i));
+    }
+    if constexpr (requires { prior.shared_between_components(); }) {
+      require(!prior.shared_between_components(),
+              "a sampler of partitions needs groups with parameters of their own: ", "not a tied covariance");
+    }
+    return data;
+  }
   static Posterior in_frame_of(const Posterior& prior, const Data& data) {
     if constexpr (FramedComponent<Posterior>) return prior.in(prior.frame_for(data));
     else return prior;
@@ -201,9 +166,9 @@ class GibbsSampler {
   const Statistics& single(Index i) const { return singles_[static_cast<std::size_t>(i)]; }
 
   double log_predictive(Group& group, Index i) {
-    if (group.predictive.empty()) group.predictive.push_back(prior_.updated(group.statistics).predictive());
+    if (!group.predictive) group.predictive = prior_.updated(group.statistics).predictive();
     one_(0) = 0;
-    const Predictive& predictive = group.predictive.front();
+    const Predictive& predictive = *group.predictive;
     read_block(predictive, data_.slice(i, 1), [&](auto& block) { predictive.log_density(block, one_); });
     return one_(0);
   }
@@ -251,12 +216,13 @@ class GibbsSampler {
     return log_q;
   }
 
+  Data data_;
   Posterior prior_;
   PartitionPrior partitions_;
-  Data data_;
   Rng rng_;
   Labels labels_;
   Eigen::VectorXd one_;
+  Group empty_;
   std::vector<Statistics> singles_;
   std::vector<Group> groups_;
 };

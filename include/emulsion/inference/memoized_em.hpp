@@ -3,46 +3,18 @@
 #include <cmath>
 #include <limits>
 #include <utility>
-#include <vector>
 
 #include "emulsion/core/report.hpp"
+#include "emulsion/core/statistics_tree.hpp"
 #include "emulsion/inference/e_step.hpp"
 #include "emulsion/inference/em_options.hpp"
 
 namespace emulsion {
 
-/// Sums of statistics per batch, of which any can be replaced: a binary tree of partial sums, so that a sum never comes
-/// from a subtraction. Replacing costs log2(batches) merges.
-template <class S>
-class StatisticsTree {
- public:
-  StatisticsTree(Index leaves, const S& zero) : leaves_(leaves), nodes_(static_cast<std::size_t>(2 * leaves), zero) {}
-
-  Index size() const { return leaves_; }
-  /// To be filled; then call update().
-  S& leaf(Index i) { return nodes_[static_cast<std::size_t>(leaves_ + i)]; }
-  /// Sums again what contains leaf i.
-  void update(Index i) {
-    for (Index node = (leaves_ + i) / 2; node >= 1; node /= 2) {
-      S& sum = at(node);
-      sum *= 0.0;
-      sum += at(2 * node);
-      sum += at(2 * node + 1);
-    }
-  }
-  const S& total() { return leaves_ == 1 ? at(1) : at(1); }
-
- private:
-  S& at(Index node) { return nodes_[static_cast<std::size_t>(node)]; }
-
-  Index leaves_;
-  std::vector<S> nodes_;  // node i has the children 2 i and 2 i + 1; the leaves are the last
-};
-
 struct MemoizedOptions {
   Index batches = 10;
   Index max_laps = 1000;
-  double tolerance = 1e-9;  ///< gain of a lap, in nats per observation, below which the fit ends
+  double tolerance = 1e-9;  ///< change of the objective over a lap, in nats per observation, below which the fit ends
 };
 
 /// Incremental EM (Neal and Hinton, 1998), which on a variational model is memoized variational inference (Hughes and
@@ -76,18 +48,26 @@ requires LatentModel<M, D, AnyEStep<D>> Fit<M> memoized_em(M model, const D& dat
       model.accumulate(data.slice(i, std::min(most, end - i)), soft, scratch, s);
     }
   };
-  Fit<M> fit{model, {}};
-  Report& report = fit.report;
+  Report report;
   const double gain = options.tolerance * data.total_weight();
-  // The first and the last lap leave the model as it is: what all batches say of one model is its objective.
+  // The laps that begin and end leave the model as it is: what all batches say of one model is its objective.
   const auto objective = [&] {
     for (Index b = 0; b < batches; ++b) visit(b), tree.update(b);
     ++report.e_steps;
     return model.objective(tree.total());
   };
+  M best = model;
   report.objective = objective();
   report.trace.push_back(report.objective);
-  for (; report.iterations < options.max_laps;) {
+  const auto end = [&](Status status, EventKind kind, double value) {
+    report.status = status;
+    report.events.push_back(
+        {kind, report.iterations, -1, -1, value,
+         sentence({"the objective was ", value, " after ", report.objective, "; the model before is kept"})});
+    return Fit<M>{std::move(best), std::move(report)};
+  };
+  if (!std::isfinite(report.objective)) return end(Status::failed, EventKind::not_finite, report.objective);
+  while (report.iterations < options.max_laps) {
     model.maximize(tree.total(), next);
     std::swap(model, next);
     double before = -std::numeric_limits<double>::infinity();
@@ -100,20 +80,28 @@ requires LatentModel<M, D, AnyEStep<D>> Fit<M> memoized_em(M model, const D& dat
       }
       ++report.iterations, ++report.e_steps;
       const double now = model.objective(tree.total());  // nearly: of the models that saw the batches
-      still = std::abs(now - before) < gain;
+      still = !(std::abs(now - before) >= gain);
       before = now;
     }
-    const double reached = objective();
+    const double reached = objective(), slack = 1e-10 * (std::abs(reached) + 0.01 * data.total_weight());
+    if (!std::isfinite(reached)) return end(Status::failed, EventKind::not_finite, reached);
+    if (reached < report.objective - slack) return end(Status::objective_fell, EventKind::fell, reached);
     const bool converged = std::abs(reached - report.objective) < gain || std::abs(reached - before) < gain;
     report.objective = reached;
     report.trace.push_back(reached);
+    best = model;
     if (converged) {
       report.status = Status::converged;
       break;
     }
   }
-  fit.model = std::move(model);
-  return fit;
+  return {std::move(best), std::move(report)};
+}
+
+/// Of a matrix, one observation per column.
+template <class M, class Derived>
+Fit<M> memoized_em(M start, const Eigen::MatrixBase<Derived>& x, const MemoizedOptions& options = {}) {
+  return memoized_em(std::move(start), typename M::Data(x.derived()), options);
 }
 
 }  // namespace emulsion

@@ -1,6 +1,6 @@
 #pragma once
+#include <algorithm>
 #include <cmath>
-#include <optional>
 #include <utility>
 
 #include "emulsion/core/fold.hpp"
@@ -52,22 +52,17 @@ class OnlineEm {
     if constexpr (requires { now_.check(batch); }) now_.check(batch);
     const double weight = batch.total_weight();
     if (!(weight > 0)) return;
+    Fold<M, D> fold(now_, batch, workers_);
+    auto& s = fold(now_, e_step);
     ++steps_;
     seen_ += weight;
     observations_ += batch.size();
-    Fold<M, D> fold(now_, batch, workers_);
-    auto& s = fold(now_, e_step);
     const double population = options_.population > 0 ? options_.population : seen_;
-    const double r = observations_ <= options_.warm_up ? 1 / static_cast<double>(steps_) : step_size();
-    // Before the first M-step, a plain average: all of the batches were seen by one model.
+    // Before the first M-step a plain average: all batches were seen by one model.
+    const double r = m_steps_ == 0 ? weight / seen_ : step_size();
     s *= r * population / weight;
-    if (steps_ == 1) {
-      total_ = s;
-      total_ *= 1 / r;
-    } else {
-      total_ *= (1 - r) * population / population_;
-      total_ += s;
-    }
+    total_ *= (1 - r) * population / population_;
+    total_ += s;
     population_ = population;
     if (observations_ < options_.warm_up) return;
     ++m_steps_;
@@ -75,8 +70,8 @@ class OnlineEm {
     std::swap(now_, next_);
   }
   template <class Derived>
-  void operator()(const Eigen::MatrixBase<Derived>& x) {
-    (*this)(D(x.derived()));
+  void operator()(const Eigen::MatrixBase<Derived>& x, const AnyEStep<D>& e_step = Soft()) {
+    (*this)(D(x.derived()), e_step);
   }
 
   const M& model() const { return now_; }

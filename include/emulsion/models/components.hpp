@@ -10,6 +10,7 @@
 #include "emulsion/core/fold.hpp"
 #include "emulsion/core/report.hpp"
 #include "emulsion/covariance/regularity.hpp"
+#include "emulsion/data/points.hpp"
 
 namespace emulsion {
 
@@ -176,8 +177,7 @@ class Components {
   void check(const Data& x) const {
     require(dimension() != 1 || x.size() != 1 || x.dimension() == 1, "1 observation of dimension ", x.dimension(),
             "; for ", x.dimension(), " observations of one variable pass x.transpose()");
-    require(x.dimension() == dimension(), "expected ", dimension(), " dimensions, got ", x.dimension(), " (data of ",
-            x.dimension(), " x ", x.size(), "; an observation is a column, rows(x) adapts rows)");
+    require_dimension(x, dimension());
     if constexpr (requires { all_.front().check(x); }) all_.front().check(x);
   }
   /// Reports what is unusual about the data for this family.

@@ -3,52 +3,12 @@
 #include <utility>
 #include <vector>
 
-#include "emulsion/core/read_block.hpp"
 #include "emulsion/gates/dirichlet.hpp"
 #include "emulsion/gates/stick_breaking.hpp"
 #include "emulsion/models/mixture.hpp"
+#include "emulsion/models/predictives.hpp"
 
 namespace emulsion {
-
-/// K distributions that are known, as the components of a mixture that is not fitted: what posteriors predict.
-template <class P>
-class Predictives {
- public:
-  using Member = P;
-  using Data = typename P::Data;
-  struct Statistics {
-    Statistics& operator+=(const Statistics&) { return *this; }
-    Statistics& operator*=(double) { return *this; }
-    template <class Visitor>
-    void visit(Visitor&&) {}
-  };
-  struct Scratch {};
-  static constexpr bool hastened = false;
-
-  explicit Predictives(std::vector<P> all) : all_(std::move(all)) {}
-
-  Index size() const { return static_cast<Index>(all_.size()); }
-  Index dimension() const { return all_.front().dimension(); }
-  const P& operator[](Index k) const { return all_[static_cast<std::size_t>(k)]; }
-  Scratch scratch(Index) const { return {}; }
-  void score(const Data& block, Scratch&, Scores scores) const {
-    for (Index k = 0; k < size(); ++k) {
-      read_block((*this)[k], block, [&](auto& read) { (*this)[k].log_density(read, scores.col(k)); });
-    }
-  }
-  void check(const Data& x) const {
-    require(x.dimension() == dimension(), "expected ", dimension(), " dimensions, got ", x.dimension(), " (data of ",
-            x.dimension(), " x ", x.size(), "; an observation is a column, rows(x) adapts rows)");
-    all_.front().check(x);
-  }
-  double nearness(const Data& block, Index i, Index k) const {
-    if constexpr (requires(const P& p) { p.log_distance(block, i); }) return -(*this)[k].log_distance(block, i);
-    else return 0;
-  }
-
- private:
-  std::vector<P> all_;
-};
 
 /// The variational posterior of a mixture of members of `Family`,
 ///
@@ -73,7 +33,8 @@ class VariationalMixture : public Mixture<Gate, Components<typename Family::Conj
 
   /// K components at their prior.
   VariationalMixture(Gate gate, const Posterior& prior)
-      : Parameters(gate, Components<Posterior>(std::vector<Posterior>(static_cast<std::size_t>(gate.size()), prior))) {}
+      : Parameters(gate, Components<Posterior>(
+                             std::vector<Posterior>(static_cast<std::size_t>(gate.size()), prior.as_prior()))) {}
 
   /// p(x | data) = sum_k E[w_k] p(x | posterior_k); a stick-breaking gate's rest goes to the prior.
   Predictive predictive() const {
@@ -94,18 +55,19 @@ class VariationalMixture : public Mixture<Gate, Components<typename Family::Conj
   Eigen::VectorXd log_density(const Data& x) const { return predictive().log_density(x); }
   /// Sum of weight x log p(x_i | data); each observation is predicted by the data of the fit alone.
   double log_likelihood(const Data& x) const { return predictive().log_likelihood(x); }
-  /// d x n independent draws from p(x | data).
+  /// d x n independent draws from p(x | data); label K, of a stick-breaking gate, is a component not seen yet.
   typename Data::Matrix sample(Index n, Rng& rng, Labels* labels = nullptr) const {
     return predictive().sample(n, rng, labels);
   }
-  /// The mixture with the expected weights and components, for tables and pictures: it does not know how uncertain they
-  /// are, as predictive() does.
+  /// The mixture with the expected weights and components (Gaussians of covariance E[L]^-1), for tables and pictures:
+  /// it does not know how uncertain they are, as predictive() does.
   MixtureOf<Family> expected() const {
     std::vector<Family> all;
     for (Index k = 0; k < this->size(); ++k) all.push_back((*this)[k].expected());
     return {this->weights() / this->weights().sum(), std::move(all)};
   }
-  /// A mixture drawn from the posterior: one that could have produced the data.
+  /// A mixture drawn from the posterior: one that could have produced the data. Of a stick-breaking gate, what the
+  /// truncation leaves out is shared out by weight.
   MixtureOf<Family> sample_parameters(Rng& rng) const {
     std::vector<Family> all;
     for (Index k = 0; k < this->size(); ++k) all.push_back((*this)[k].sample(rng));
@@ -116,7 +78,7 @@ class VariationalMixture : public Mixture<Gate, Components<typename Family::Conj
   /// How many components hold more than `least` observations in expectation.
   Index in_use(double least = 1) const {
     Index count = 0;
-    for (Index k = 0; k < this->size(); ++k) count += this->gate().counts(k) > least ? 1 : 0;
+    for (Index k = 0; k < this->size(); ++k) count += this->gate().count(k) > least ? 1 : 0;
     return count;
   }
 };

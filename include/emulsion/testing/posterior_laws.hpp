@@ -1,5 +1,8 @@
 #pragma once
+#include <algorithm>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "emulsion/core/read_block.hpp"
 #include "emulsion/testing/laws.hpp"
@@ -77,7 +80,7 @@ class PosteriorSuite {
     const Posterior posterior = prior_.updated(prior_.statistics(x_));
     const Index n = std::min<Index>(x_.size(), 3);
     const Data few = x_.slice(0, n);
-    Eigen::VectorXd sum = Eigen::VectorXd::Zero(n), square = sum, predicted = sum;
+    Eigen::VectorXd sum = Eigen::VectorXd::Zero(n), square = sum;
     constexpr int draws = 4000;
     for (int i = 0; i < draws; ++i) {
       const auto member = posterior.sample(rng_);
@@ -96,7 +99,7 @@ class PosteriorSuite {
 
   void mode() {
     const Posterior posterior = prior_.updated(prior_.statistics(x_));
-    if (!posterior.has_mode()) return;
+    if (!posterior.bounded()) return;
     const double top = posterior.log_density_of(posterior.mode());
     for (int i = 0; i < 100; ++i) {
       const double other = posterior.log_density_of(posterior.sample(rng_));
