@@ -1,6 +1,7 @@
 // Clusters the observations in a CSV file by a Gaussian mixture: a summary, responsibilities, a picture.
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -183,7 +184,8 @@ summary::Clustering fit_bayesian(CsvTable data, const Gate& gate, const std::str
   const auto& x = data.matrix();
   auto found = fit_bayesian_mixture(x, gate, options);
   Labels labels = found.model.classify(x);
-  const summary::Bayesian bayesian{prior, found.report.objective, found.model.in_use()};
+  const summary::Bayesian bayesian{prior, found.report.objective, found.model.in_use(), found.model.weights(),
+                                   found.model.responsibilities(x)};
   return {std::move(data), {found.model.expected(), std::move(found.report)}, {}, std::move(labels), bayesian};
 }
 
@@ -199,11 +201,13 @@ summary::Clustering fit_bayesian(CsvTable data, const Arguments& given, const Ga
   const Index k = options.components;
   const bool finite = prior == "dirichlet";
   const double concentration = value_or(given, "--concentration", finite ? 1 / static_cast<double>(k) : 1.0);
+  if (!(concentration > 0) || !std::isfinite(concentration)) throw UsageError("--concentration must be positive");
   if (finite) { return fit_bayesian(std::move(data), DirichletGate(k, concentration), prior, options); }
   if (prior == "dirichlet_process") {
     return fit_bayesian(std::move(data), StickBreakingGate::dirichlet_process(k, concentration), prior, options);
   }
   const double discount = value_or(given, "--discount", 0.25);
+  if (!(discount >= 0 && discount < 1)) throw UsageError("--discount must lie in [0, 1)");
   return fit_bayesian(std::move(data), StickBreakingGate::pitman_yor(k, discount, concentration), prior, options);
 }
 
@@ -223,8 +227,9 @@ summary::Clustering fit(const Arguments& given, const std::string& path) {
 
   CsvTable data = read_csv(path, csv);
   const auto& x = data.matrix();
-  require(options.components <= x.cols(), text::counted(options.components, "component"),
-          " need at least as many observations, and '", path, "' has ", x.cols());
+  require(options.components <= x.cols() || given.contains("--bayesian"),
+          text::counted(options.components, "component"), " need at least as many observations, and '", path, "' has ",
+          x.cols());
   if (given.contains("--bayesian")) {
     return fit_bayesian(std::move(data), given, options, selection.covariances.front());
   }
@@ -242,7 +247,8 @@ summary::Clustering fit(const Arguments& given, const std::string& path) {
 }
 
 void write_responsibilities(const summary::Clustering& result, const std::string& path) {
-  const Eigen::MatrixXd r = result.fit.model.responsibilities(result.data.matrix());
+  const Eigen::MatrixXd r =
+      result.bayesian ? result.bayesian->responsibilities : result.fit.model.responsibilities(result.data.matrix());
   std::ofstream file(path, std::ios::binary);
   file << "label";
   for (Index k = 0; k < r.cols(); ++k) file << ",component_" << k;

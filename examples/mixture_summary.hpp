@@ -23,6 +23,8 @@ struct Bayesian {
   std::string prior;
   double elbo = 0;
   Index in_use = 0;
+  Eigen::VectorXd expected_weights;  // of a process they sum to less than one: the rest is for components not seen
+  Eigen::MatrixXd responsibilities;  // n x K
 };
 
 struct Clustering {
@@ -202,7 +204,8 @@ inline std::string json(const Clustering& result) {
   field("covariance", json_string(to_string(result.covariance())));
   field("observations", std::to_string(x.cols()));
   field("columns", json_list(d, [&](Index j) { return json_string(result.name(j)); }));
-  field(result.bayesian ? "expected_weights" : "weights", json_list(model.weights()));
+  if (result.bayesian) field("expected_weights", json_list(result.bayesian->expected_weights));
+  else field("weights", json_list(model.weights()));
   field("means", json_list(size, [&](Index k) { return json_list(model[k].mean()); }));
   field("covariances", json_list(size, [&](Index k) {
           const Eigen::MatrixXd s = model[k].covariance();

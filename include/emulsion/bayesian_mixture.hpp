@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 #include <stop_token>
+#include <type_traits>
 #include <utility>
 
 #include "emulsion/distributions/normal_wishart.hpp"
@@ -13,6 +14,16 @@ namespace emulsion {
 /// Bayesian mixture of Gaussians with full, diagonal, spherical or tied covariances.
 template <class Gate = DirichletGate>
 using BayesianMixture = VariationalMixture<Gaussian, Gate>;
+
+/// All of every observation to the one component there is, whatever its density: which the scale of the data may make
+/// zero.
+struct Whole {
+  template <class Data>
+  double operator()(const Data& block, Scores scores) const {
+    for (Index i = 0; i < scores.rows(); ++i) scores(i, 0) = block.weight(i);
+    return 0;
+  }
+};
 
 /// A prior that says little about Gaussian components of these data: their mean, worth one observation; W^-1 their
 /// covariance, with the divisor total weight - 1; as few degrees of freedom as make it proper, d (one for diagonal and
@@ -30,7 +41,7 @@ BasicNormalWishart<Scalar, Dim> weak_prior(const Points<Scalar, Dim>& x, Covaria
   MixtureOf<Member> next = model;
   Workers alone(1);
   Fold<MixtureOf<Member>, Points<Scalar, Dim>> fold(model, x, alone);
-  model.maximize(fold(model, Soft()), next);
+  model.maximize(fold(model, Whole()), next);
   const double total = x.total_weight(), nu = is_diagonal(structure) ? 1.0 : static_cast<double>(x.dimension());
   const double unbiased = total > 1 ? total / (total - 1) : 1;
   return BasicNormalWishart<Scalar, Dim>::with_expected(next[0], 1, nu, unbiased / nu);
@@ -57,9 +68,9 @@ struct BayesianMixtureOptions {
 /// @param gate  prior of the weights: DirichletGate, StickBreakingGate::dirichlet_process or ::pitman_yor. It says from
 ///              how many components to start; options.components is not read
 /// @throws InvalidArgument  for options out of range and data that are not finite, before any work
-template <class Gate>
-Fit<BayesianMixture<Gate>> fit_bayesian_mixture(const Points<double>& x, const Gate& gate,
-                                                const BayesianMixtureOptions& options = {}) {
+template <class Gate, class Scalar>
+Fit<VariationalMixture<BasicGaussian<Scalar>, Gate>> fit_bayesian_mixture(const Points<Scalar>& x, const Gate& gate,
+                                                                          const BayesianMixtureOptions& options = {}) {
   const VariationalFitOptions search{.restarts = options.restarts,
                                      .moves = options.moves,
                                      .seed = options.seed,
@@ -69,24 +80,32 @@ Fit<BayesianMixture<Gate>> fit_bayesian_mixture(const Points<double>& x, const G
                                      .progress = options.progress,
                                      .stop = options.stop};
   check(search);
-  return fit_variational_mixture(options.prior ? *options.prior : weak_prior(x, options.covariance), gate, x, search);
+  using Prior = BasicNormalWishart<Scalar, Eigen::Dynamic>;
+  if (!options.prior) return fit_variational_mixture(weak_prior(x, options.covariance), gate, x, search);
+  if constexpr (std::is_same_v<Prior, NormalWishart>) {
+    return fit_variational_mixture(*options.prior, gate, x, search);
+  } else {
+    const NormalWishart& p = *options.prior;
+    return fit_variational_mixture(Prior(p.mean(), p.beta(), p.nu(), p.inverse_scale(), p.structure()), gate, x,
+                                   search);
+  }
 }
 /// With Dirichlet(1 / K, ..., 1 / K) weights.
-inline Fit<BayesianMixture<>> fit_bayesian_mixture(const Points<double>& x,
-                                                   const BayesianMixtureOptions& options = {}) {
+template <class Scalar>
+Fit<VariationalMixture<BasicGaussian<Scalar>>> fit_bayesian_mixture(const Points<Scalar>& x,
+                                                                    const BayesianMixtureOptions& options = {}) {
   return fit_bayesian_mixture(x, DirichletGate(options.components), options);
 }
-
 template <class Derived, class Gate>
-Fit<BayesianMixture<Gate>> fit_bayesian_mixture(const Eigen::MatrixBase<Derived>& x, const Gate& gate,
-                                                const BayesianMixtureOptions& options = {}) {
+Fit<VariationalMixture<BasicGaussian<typename Derived::Scalar>, Gate>> fit_bayesian_mixture(
+    const Eigen::MatrixBase<Derived>& x, const Gate& gate, const BayesianMixtureOptions& options = {}) {
   static_assert(Derived::ColsAtCompileTime != 1 || Derived::RowsAtCompileTime == 1,
                 "a column vector is one observation: for n observations of one variable pass x.transpose()");
-  return fit_bayesian_mixture(Points<double>(x.derived()), gate, options);
+  return fit_bayesian_mixture(Points<typename Derived::Scalar>(x.derived()), gate, options);
 }
 template <class Derived>
-Fit<BayesianMixture<>> fit_bayesian_mixture(const Eigen::MatrixBase<Derived>& x,
-                                            const BayesianMixtureOptions& options = {}) {
+Fit<VariationalMixture<BasicGaussian<typename Derived::Scalar>>> fit_bayesian_mixture(
+    const Eigen::MatrixBase<Derived>& x, const BayesianMixtureOptions& options = {}) {
   return fit_bayesian_mixture(x, DirichletGate(options.components), options);
 }
 

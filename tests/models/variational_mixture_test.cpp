@@ -1,5 +1,5 @@
 // Variational mixtures: the evidence bound against exact evidence and reference values, what is known of its limits.
-#include <numeric>
+#include <algorithm>
 
 #include "catch.hpp"
 #include "emulsion/bayesian_mixture.hpp"
@@ -112,4 +112,78 @@ TEST_CASE("a tied covariance counts once") {
   const Eigen::MatrixXd x = reference::faithful();
   const auto prior = weak_prior(Points<double>(x), Covariance::tied);
   CHECK(BayesianMixture<>(DirichletGate(3), prior).free_parameters() == 2 + 3 * 2 + 3);
+}
+
+TEST_CASE("one component of any concentration: a prior of any shape integrates to one") {
+  const Eigen::MatrixXd x = reference::faithful();
+  const NormalWishart prior = prior_of(x);
+  for (const double shape : {1e-3, 0.02, 0.2, 1.0, 5.0, 1e4}) {
+    for (const double rate : {1e-3, 1.0, 1e3}) {
+      CAPTURE(shape, rate);
+      const auto fit = em(BayesianMixture<>(DirichletGate(1, Concentration::gamma(shape, rate)), prior), x);
+      CHECK(std::abs(fit.report.objective + 1303.897517794859) < 1e-8);
+      CHECK(fit.model.gate().concentration().mean() == Approx(shape / rate).epsilon(1e-8));
+    }
+  }
+  // Given sticks of a Dirichlet process the posterior is a Gamma distribution.
+  for (const double shape : {1e-3, 0.05, 3.0}) {
+    const Eigen::Vector3d a(60.5, 30.5, 10.5), b(42, 13, 2);
+    const auto gate = StickBreakingGate::dirichlet_process(3, Concentration::gamma(shape, 2)).with_posterior(a, b);
+    double rate = 2;
+    for (Index k = 0; k < 3; ++k) rate -= digamma(b(k)) - digamma(a(k) + b(k));
+    CHECK(gate.concentration().mean() == Approx((shape + 3) / rate).epsilon(1e-9));
+  }
+}
+
+TEST_CASE("scale, offset and precision of the data change nothing") {
+  const Eigen::MatrixXd x = reference::faithful();
+  const auto plain = fit_bayesian_mixture(x);
+  for (const double scale : {1e-200, 1e-10, 1e160, 1e200}) {
+    CAPTURE(scale);
+    const auto fit = fit_bayesian_mixture(Eigen::MatrixXd(x * scale));
+    REQUIRE(fit.model.size() == 2);
+    CHECK(fit.report.objective == Approx(plain.report.objective - 272 * 2 * std::log(scale)).epsilon(1e-9));
+  }
+  const Eigen::MatrixXf single = x.cast<float>();
+  CHECK(fit_bayesian_mixture(single).report.objective == Approx(plain.report.objective).epsilon(1e-6));
+}
+
+TEST_CASE("the prior decides, no floor: exact evidence of repeated points") {
+  const Eigen::MatrixXd x = Eigen::MatrixXd::Constant(3, 20, 2.5);
+  for (const auto structure : {Covariance::full, Covariance::diagonal, Covariance::spherical, Covariance::tied}) {
+    CAPTURE(to_string(structure));
+    const NormalWishart prior(x.col(0), 1, 3, 1e-14 * Eigen::Matrix3d::Identity(), structure);
+    const auto fit = em(BayesianMixture<>(DirichletGate(1), prior), x);
+    CHECK(fit.report.status == Status::converged);
+    // All means are the prior's, so that the scatter stays as it is.
+    const double count = structure == Covariance::diagonal ? 3 : 1, own = is_diagonal(structure) ? 1 : 3;
+    const double nu = 3 + 20 * (structure == Covariance::spherical ? 3 : 1), log_scale = count * own * std::log(1e-14);
+    const double exact =
+        -1.5 * std::log(21.0) + 0.5 * (nu - 3) * (count * own * std::log(2.0) - log_scale) +
+        count * (log_multivariate_gamma(Index(own), nu / 2) - log_multivariate_gamma(Index(own), 1.5)) -
+        30 * log_two_pi;
+    CHECK(fit.report.objective == Approx(exact).epsilon(1e-10));
+  }
+  const auto event = [](const Report& report, EventKind kind) {
+    return std::any_of(report.events.begin(), report.events.end(), [&](const Event& e) { return e.kind == kind; });
+  };
+  Eigen::MatrixXd wild = reference::faithful();
+  wild(0, 0) = 1e15;
+  CHECK(event(fit_bayesian_mixture(wild).report, EventKind::outlier));
+  Eigen::MatrixXd flat = reference::faithful();
+  flat.row(0).setConstant(3);
+  CHECK(event(fit_bayesian_mixture(flat).report, EventKind::constant));
+}
+
+TEST_CASE("rare counts keep a finite bound") {
+  const Eigen::MatrixXd x = (Eigen::MatrixXd(2, 3) << 1, 0, 2, 3, 0, 0).finished();
+  for (const double shape : {1e-8, 1e-3}) {
+    const PoissonGamma prior(Eigen::Vector2d(shape, shape), 0.5);
+    double factorials = 0;
+    for (const double value : x.reshaped()) factorials += log_factorial(value);
+    const auto fit = em(VariationalMixture<Poisson>(DirichletGate(1), prior), x);
+    CHECK(fit.report.objective == Approx(prior.log_evidence(prior.statistics(x)) - factorials).epsilon(1e-10));
+    const Eigen::MatrixXd one = x.col(0);
+    CHECK(std::isfinite(prior.expected_log_density(one)(0)));
+  }
 }

@@ -106,8 +106,8 @@ defect 'prior of the gate forgotten' 'posterior' 'next.posterior_(k) = next.prio
 defect 'entropy of the gate with the wrong sign' 'posterior' 'entropy_ -= (posterior_(k) - 1) * log_weights_(k);' 'entropy_ += (posterior_(k) - 1) * log_weights_(k);'
 defect 'sticks do not count what comes after' 'posterior' 'b_(k) = prior_b(k, concentration_.mean()) + after;' 'b_(k) = prior_b(k, concentration_.mean());'
 defect 'discount forgotten' 'posterior' 'return c + static_cast<double>(k + 1) * discount_;' 'return c + static_cast<double>(k) * discount_;'
-defect 'concentration without its prior' 'posterior' 'bound_ = top + std::log(sum * width) + shape_' 'bound_ = top + shape_'
-defect 'expected rates instead of geometric ones' 'posterior' 'std::exp(digamma(shapes_(j))) / rate_;' 'shapes_(j) / rate_;'
+defect 'concentration without its prior' 'posterior' 'bound_ = top + std::log(sum) + shape_' 'bound_ = top + shape_'
+defect 'expected rates instead of geometric ones' 'posterior' 'const double log_rate = digamma(shapes_(j)) - std::log(rate_);' 'const double log_rate = std::log(shapes_(j)) - std::log(rate_);'
 defect 'expected probabilities instead of geometric ones' 'posterior' \
   'logs_(at) = digamma(concentrations_(at)) - of_total;' 'logs_(at) = std::log(concentrations_(at)) - of_total;'
 defect 'removal without the distance between means' 'posterior' '+ pull * (other.mean(r) - mean(r));' ';'

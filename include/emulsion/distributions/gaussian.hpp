@@ -552,8 +552,9 @@ class BasicGaussian {
     next.estimate_covariance(s, space);
   }
 
-  void estimate_covariance(const Statistics& s, EstimationSpace& space) {
-    at_floor_ = precision_.estimate(s.scatter, s.weight, frame_->spread, floor_, space);
+  void estimate_covariance(const Statistics& s, EstimationSpace& space) { estimate_covariance(s, floor_, space); }
+  void estimate_covariance(const Statistics& s, double floor, EstimationSpace& space) {
+    at_floor_ = precision_.estimate(s.scatter, s.weight, frame_->spread, floor, space);
     refresh();
   }
 

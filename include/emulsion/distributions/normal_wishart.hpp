@@ -114,7 +114,7 @@ class BasicNormalWishart : public ConjugatePosterior<BasicNormalWishart<Scalar_,
       nu += s[k].weight;
     }
     work.pooled.weight = nu;
-    next.front().stand_in_.estimate_covariance(work.pooled, work.space);
+    next.front().stand_in_.estimate_covariance(work.pooled, no_floor, work.space);
     for (BasicNormalWishart& one : next) {
       one.stand_in_.share_covariance(next.front().stand_in_);
       one.nu_ = nu;
@@ -290,7 +290,7 @@ class BasicNormalWishart : public ConjugatePosterior<BasicNormalWishart<Scalar_,
     nu_ = prior.nu_ + s.weight * prior.counts_per_observation();
     work.sum.weight = nu_ / prior.counts_per_observation();
     stand_in_.location_ = work.sum.mean;
-    stand_in_.estimate_covariance(work.sum, work.space);
+    stand_in_.estimate_covariance(work.sum, no_floor, work.space);
     refresh();
   }
 
@@ -393,6 +393,9 @@ class BasicNormalWishart : public ConjugatePosterior<BasicNormalWishart<Scalar_,
     return 0.5 * nu_ * (log_scale + count * own * std::log(2.0)) - 0.5 * d * std::log(beta_) +
            count * log_multivariate_gamma(wishart_dimension(), nu_ / 2);
   }
+
+  static constexpr double no_floor =
+      1e-300;  // the prior keeps covariances from collapsing: only rounding may be clipped
 
   double beta_, nu_;
   Statistics as_statistics_;  // of a prior

@@ -1,5 +1,6 @@
 #pragma once
 #include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -107,16 +108,15 @@ class BasicPoissonGamma : public ConjugatePosterior<BasicPoissonGamma<Scalar_, D
   /// E[log p(x | l)] = log p(x | exp E[log l]) + sum_j exp E[log l_j] - E[l_j]
   void refresh() {
     gain_ = 0;
-    geometric_.resize(this->dimension());
-    for (Index j = 0; j < geometric_.size(); ++j) {
-      geometric_(j) = std::exp(digamma(shapes_(j))) / rate_;
-      gain_ += geometric_(j) - shapes_(j) / rate_;
+    for (Index j = 0; j < shapes_.size(); ++j) {
+      const double log_rate = digamma(shapes_(j)) - std::log(rate_);
+      stand_in_.log_rates_(j) = log_rate;
+      stand_in_.rates_(j) = std::max(1e-300, std::exp(log_rate));  // at zero, counts would be impossible
+      gain_ += stand_in_.rates_(j) - shapes_(j) / rate_;
     }
-    stand_in_.rates_ = geometric_;
-    stand_in_.refresh();
   }
 
-  Eigen::VectorXd shapes_, geometric_;  // geometric: exp E[log l]
+  Eigen::VectorXd shapes_;
   double rate_;
 };
 

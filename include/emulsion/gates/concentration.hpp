@@ -1,7 +1,9 @@
 #pragma once
+#include <algorithm>
 #include <cmath>
 
 #include "emulsion/core/error.hpp"
+#include "emulsion/core/legendre_rule.hpp"
 #include "emulsion/core/special_functions.hpp"
 
 namespace emulsion {
@@ -10,8 +12,8 @@ namespace emulsion {
 ///
 /// Unknown, it has a factor q(c) of its own in the variational posterior. The gate says how its expected log prior
 /// depends on it, f(c); then the best q(c) is proportional to Gamma(c) exp f(c), and contributes log int Gamma(c) exp
-/// f(c) dc to the evidence bound. Both are found by the trapezoidal rule in log c, which converges exponentially for
-/// such densities.
+/// f(c) dc to the evidence bound. Both are found by quadrature in log c: Gauss-Legendre panels where the density
+/// counts; below, where f has become linear in log c, the tail of an exponential.
 class Concentration {
  public:
   // NOLINTNEXTLINE(google-explicit-constructor): a number is a fixed concentration
@@ -59,22 +61,32 @@ class Concentration {
       }
     }
     const double mode = 0.5 * (low + high), top = log_density(mode);
-    const auto reach = [&](double direction) {  // where the density has fallen by exp(-45)
-      double step = 1e-3;
-      while (log_density(mode + direction * step) > top - 45 && step < 600) step *= 1.5;
-      return mode + direction * step;
-    };
-    const double first = reach(-1), last = reach(1);
-    constexpr int nodes = 128;
-    const double width = (last - first) / nodes;
+    const double bend = (log_density(mode - 1e-3) - 2 * top + log_density(mode + 1e-3)) * -1e6;
+    const double width = std::min(0.7, bend > 1 ? 1 / std::sqrt(bend) : 0.7);  // f varies over units of log c
+    static const LegendreRule rule(12);
     double sum = 0, moment = 0;
-    for (int i = 0; i <= nodes; ++i) {
-      const double t = first + i * width, p = std::exp(log_density(t) - top);
-      sum += p;
-      moment += p * std::exp(t);
+    const auto panel = [&](double from, double to) {
+      for (int i = 0; i < 12; ++i) {
+        const double log_c = 0.5 * (from + to + (to - from) * rule.nodes(i));
+        const double p = 0.5 * (to - from) * rule.weights(i) * std::exp(log_density(log_c) - top);
+        sum += p;
+        moment += p * std::exp(log_c);
+      }
+    };
+    double at = mode;
+    for (; log_density(at) > top - 45; at += width) panel(at, at + width);
+    for (at = mode; log_density(at) > top - 45; at -= width) {
+      const double slope = log_density(at) - log_density(at - 1), next = log_density(at - 1) - log_density(at - 2);
+      if (at < mode - 20 && std::abs(slope - next) < 1e-11 * (1 + std::abs(slope))) {
+        const double rest = std::exp(log_density(at) - top);
+        sum += rest / slope;
+        moment += rest * std::exp(at) / (slope + 1);
+        break;
+      }
+      panel(at - width, at);
     }
     mean_ = moment / sum;
-    bound_ = top + std::log(sum * width) + shape_ * std::log(rate_) - log_gamma(shape_);
+    bound_ = top + std::log(sum) + shape_ * std::log(rate_) - log_gamma(shape_);
   }
 
   /// E[f(c)] minus the divergence of q(c) from its prior, as of the last update; f(c) where it is fixed.

@@ -49,17 +49,27 @@ class VariationalSearch {
   using Statistics = typename Model::Statistics;
 
   VariationalSearch(const Posterior& prior, const Gate& gate, const D& data, const VariationalFitOptions& options)
-      : prior_(prior.as_prior()), gate_(gate), data_(data), options_(options), rng_(options.seed),
-        workers_(useful_threads(options.threads, data.size())), best_{start()} {}
+      : prior_(in_frame_of(prior.as_prior(), data)), gate_(gate), data_(data), options_(options), rng_(options.seed),
+        workers_(useful_threads(options.threads, data.size())), best_{Model(gate_, prior_),
+                                                                      -std::numeric_limits<double>::infinity(), 0} {}
 
   [[gnu::cold]] Fit<Model> operator()() {
-    for (bool moved = true; moved && !stopped();) moved = reorder() || shrink() || grow();
+    std::vector<Candidate> found;
+    for (const Index components : starts()) {
+      if (!found.empty() && stopped()) break;
+      best_ = start(components);
+      for (bool moved = true; moved && !stopped();) moved = reorder() || shrink() || grow();
+      found.push_back(best_);
+    }
+    best_ = *std::max_element(found.begin(), found.end(),
+                              [](const auto& a, const auto& b) { return a.objective + 1e-3 < b.objective; });
     const Index before = e_steps_;
     EmOptions last = em_options(options_.max_iterations, options_.tolerance);
     last.progress = options_.progress;
     Fit<Model> result = em(best_.model, data_, last);
     result.report.e_steps += before;
-    result.report.restarts = restarts_;
+    result.report.restarts = std::move(restarts_);
+    std::sort(result.report.restarts.begin(), result.report.restarts.end(), std::greater<>());
     EventLog log;
     result.model.inspect(data_, log);
     for (const Event& event : result.report.events) log.add(event);
@@ -69,6 +79,11 @@ class VariationalSearch {
   }
 
  private:
+  static Posterior in_frame_of(const Posterior& prior, const D& data) {
+    if constexpr (FramedComponent<Posterior>) return prior.in(prior.frame_for(data));
+    else return prior;
+  }
+
   struct Candidate {
     Model model;
     double objective;  // with the symmetries
@@ -99,6 +114,17 @@ class VariationalSearch {
     }
   };
 
+  /// How many components to start from. Moves lead to the same answer from different numbers where the data are plain;
+  /// where they are not, the best of several counts.
+  std::vector<Index> starts() const {
+    std::vector<Index> result{gate_.size()};
+    if (options_.moves == 0) return result;
+    const Index most = std::max<Index>(1, positive_observations(data_) / 2);
+    for (const Index more : {Index{10}, Index{1}}) {
+      if (more <= most && more != gate_.size()) result.push_back(more);
+    }
+    return result;
+  }
   bool stopped() const { return options_.stop.stop_requested(); }
   EmOptions em_options(Index iterations, double tolerance) const {
     EmOptions result;
@@ -125,30 +151,31 @@ class VariationalSearch {
             std::isnan(distance) ? std::numeric_limits<double>::infinity() : distance};
   }
 
-  [[gnu::cold]] Candidate start() {
+  /// The best of the short runs from so many components, finished.
+  [[gnu::cold]] Candidate start(Index components) {
+    const Gate gate = components == gate_.size() ? gate_ : gate_.resized(components);
     std::vector<Candidate> all;
-    for (Index r = 0; r < options_.restarts && (r == 0 || !stopped()); ++r) {
+    for (Index r = 0; r < (components == 1 ? 1 : options_.restarts) && (r == 0 || !stopped()); ++r) {
       Rng rng = rng_.fork(static_cast<std::uint64_t>(r));
       SeedOptions seeding;
       seeding.threads = options_.threads;
       seeding.start = r % 2 == 0 ? Start::kmeans : Start::random_means;
       seeding.width = r % 2 == 0 ? 0 : 1;
-      all.push_back(improved(seed_variational(prior_, gate_, data_, rng, seeding), 50, 1e-5));
-      if (gate_.size() == 1) break;
+      all.push_back(improved(seed_variational(prior_, gate, data_, rng, seeding), 50, 1e-5));
     }
     const auto best = std::max_element(all.begin(), all.end(),
                                        [](const auto& a, const auto& b) { return a.objective < b.objective; });
     for (const Candidate& one : all) restarts_.push_back(one.objective - symmetries(one.model));
-    std::sort(restarts_.begin(), restarts_.end(), std::greater<>());
-    return improved(std::move(best->model), 10'000, rough());
+    return pruned(improved(std::move(best->model), 10'000, rough()));
   }
 
   // --- moves --------------------------------------------------------------------------------------------------------
 
-  /// What the components of the best model have learnt.
-  [[gnu::cold]] Parts parts() {
-    Fold<Model, D> fold(best_.model, data_, workers_);
-    const Statistics& s = fold(best_.model, Soft());
+  /// What the components of a model have learnt, of the best one by default.
+  Parts parts() { return parts(best_.model); }
+  [[gnu::cold]] Parts parts(const Model& model) {
+    Fold<Model, D> fold(model, data_, workers_);
+    const Statistics& s = fold(model, Soft());
     ++e_steps_;
     return {std::get<1>(s.parts).all, std::get<0>(s.parts).counts};
   }
@@ -158,7 +185,7 @@ class VariationalSearch {
     const Gate prior = gate_.resized(count);
     Gate gate = prior;
     prior.maximize({parts.counts}, gate);
-    const Components<Posterior> priors(std::vector<Posterior>(parts.components.size(), best_.model[0].prior()));
+    const Components<Posterior> priors(std::vector<Posterior>(parts.components.size(), prior_));
     Components<Posterior> bank = priors;
     priors.maximize({parts.components}, bank);
     return Model(std::move(gate), std::move(bank));
@@ -181,8 +208,22 @@ class VariationalSearch {
       candidate = improved(std::move(candidate.model), 100, rough());
     }
     if (candidate.objective < least) return false;
-    best_ = improved(std::move(candidate.model), 10'000, rough());
+    candidate = pruned(improved(std::move(candidate.model), 10'000, rough()));
+    if (candidate.objective < needed(candidate.model.size())) return false;
+    best_ = std::move(candidate);
     return true;
+  }
+  /// Without empty components: their number is no part of the answer.
+  [[gnu::cold]] Candidate pruned(Candidate candidate) {
+    while (options_.moves > 0) {
+      std::vector<Index> used;
+      for (Index k = 0; k < candidate.model.size(); ++k) {
+        if (candidate.model.gate().count(k) >= 0.5) used.push_back(k);
+      }
+      if (used.empty() || static_cast<Index>(used.size()) == candidate.model.size()) break;
+      candidate = improved(assemble(parts(candidate.model).only(used)), 10'000, rough());
+    }
+    return candidate;
   }
   bool exhausted() const { return tried_ >= options_.moves || stopped(); }
   /// A move, of which there are so many.
@@ -214,18 +255,17 @@ class VariationalSearch {
       Index into, gone;
     };
     std::vector<Merge> merges;
-    const Posterior& prior = best_.model[0].prior();
     Eigen::VectorXd evidence(size);
     for (Index k = 0; k < size; ++k) {
-      evidence(k) = prior.log_evidence(now[k]);
+      evidence(k) = prior_.log_evidence(now[k]);
       for (Index j = 0; j < k; ++j) {
         auto both = now[j];
         both += now[k];
-        merges.push_back({prior.log_evidence(both) - evidence(j) - evidence(k), j, k});
+        merges.push_back({prior_.log_evidence(both) - evidence(j) - evidence(k), j, k});
       }
     }
     std::stable_sort(merges.begin(), merges.end(), [](const Merge& a, const Merge& b) { return a.gain > b.gain; });
-    merges.resize(std::min<std::size_t>(merges.size(), 3));
+    merges.resize(std::min<std::size_t>(merges.size(), std::max<std::size_t>(3, static_cast<std::size_t>(size))));
     for (const Merge& merge : merges) {
       // What is lost at once, iterations seldom bring back.
       if (merge.gain < -50 - 0.05 * (now.counts(merge.into) + now.counts(merge.gone))) continue;
@@ -276,14 +316,23 @@ class VariationalSearch {
   /// Two components for these observations, as if they counted `weight` in all; none if the observations alone are far
   /// better off with one.
   [[gnu::cold]] std::optional<Parts> split(const D& own, Rng& rng, double weight) {
-    const Posterior& prior = best_.model[0].prior();
-    Fit<Model> fit = em(seed_variational(prior, gate_.resized(2), own, rng), own, em_options(50, 1e-4));
-    const double one = em(Model(gate_.resized(1), prior), own, em_options(1, 1e-4)).report.objective;
+    const auto fit_of = [&](Start kind) {
+      SeedOptions seeding;
+      seeding.start = kind;
+      seeding.width = kind == Start::kmeans ? 0 : 0.5;
+      return em(seed_variational(prior_, gate_.resized(2), own, rng, seeding), own, em_options(50, 1e-4));
+    };
+    Fit<Model> fit = fit_of(Start::kmeans);
+    for (int others = 0; others < 2; ++others) {
+      Fit<Model> other = fit_of(Start::random_means);
+      if (other.report.objective > fit.report.objective + 1e-3) fit = std::move(other);
+    }
+    const double one = em(Model(gate_.resized(1), prior_), own, em_options(1, 1e-4)).report.objective;
     if (fit.report.objective + symmetries(fit.model) < one - 3) return {};
     Model two = std::move(fit.model);
     if constexpr (FramedComponent<Posterior>) {
       std::vector<Posterior> moved;
-      for (Index k = 0; k < 2; ++k) moved.push_back(two[k].in(best_.model[0].shared_frame()));
+      for (Index k = 0; k < 2; ++k) moved.push_back(two[k].in(prior_.shared_frame()));
       two = Model(two.gate(), Components<Posterior>(std::move(moved)));
     }
     Workers alone(1);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -129,11 +130,13 @@ class GaussianVi {
   ///   S <- (S' + 2 eta I + (S' (S' + 4 eta I))^(1/2)) / 2,
   ///
   /// where S = I. S' and M have the same eigenvectors then. Fixed points are optima only if M is not negative: eta is
-  /// at most one over the largest eigenvalue of E[hess V].
-  State step(const State& from, const Moments& m, double eta) const {
+  /// `share` of the inverse of the largest eigenvalue of E[hess V], or of one.
+  State step(const State& from, const Moments& m, double share) const {
     Eigen::MatrixXd hessian = m.hessian, vectors(d_, d_);
     symmetric_eigen(hessian, vectors);
-    for (Index j = 0; j < d_; ++j) eta = -hessian(j, j) * eta > 1 ? -1 / hessian(j, j) : eta;
+    double largest = 1;
+    for (Index j = 0; j < d_; ++j) largest = std::max(largest, -hessian(j, j));
+    const double eta = share / largest;
     Eigen::MatrixXd scaled(d_, d_), triangle(d_, d_);
     for (Index j = 0; j < d_; ++j) {
       const double forward = 1 + eta * hessian(j, j), square = forward * forward;
@@ -149,7 +152,13 @@ class GaussianVi {
     for (Index j = 0; j < d_; ++j) bend(j, j) += 1;
     return std::max(largest_magnitude(m.gradient), largest_magnitude(bend));
   }
-  static bool finite(const Moments& m) {
+  /// About how far the bound lies below its maximum, to second order.
+  double promise(const Moments& m) const {
+    Eigen::MatrixXd bend = m.hessian;
+    for (Index j = 0; j < d_; ++j) bend(j, j) += 1;
+    return 0.5 * sum_of_squares(m.gradient) + 0.25 * sum_of_squares(bend);
+  }
+  bool finite(const Moments& m) const {
     return std::isfinite(m.value) && all_finite(m.gradient) && all_finite(m.hessian);
   }
   Fit<Gaussian> failed(Report report, double value) const {
@@ -162,10 +171,11 @@ class GaussianVi {
   Fit<Gaussian> by_quadrature() {
     Report report;
     Moments m = by_rule(now_);
+    report.objective = -std::numeric_limits<double>::infinity();
+    if (!finite(m)) return failed(std::move(report), m.value);
     report.objective = elbo(now_, m);
     report.trace.push_back(report.objective);
-    if (!finite(m)) return failed(std::move(report), m.value);
-    double eta = options_.step;
+    double largest = options_.step;
     for (;;) {
       report.distance = residual(m);
       if (report.distance <= options_.tolerance) {
@@ -174,24 +184,32 @@ class GaussianVi {
       }
       if (report.iterations >= options_.max_iterations) break;
       const double slack = 1e-14 * (std::abs(report.objective) + 1);
-      bool better = false;
-      for (; eta > 1e-12 && !better; eta *= better ? 1 : 0.5) {
-        State there = step(now_, m, eta);
-        Moments next = by_rule(there);
-        const double objective = elbo(there, next);
-        better = objective >= report.objective - slack && finite(next);
-        if (!better) continue;
-        now_ = std::move(there);
-        m = std::move(next);
-        report.objective = objective;
+      // A step must raise the bound, near the optimum by a share of what it promises; or, where the bound is level to
+      // rounding, lead nearer to the conditions.
+      bool risen = false, nearer = false;
+      State there;
+      Moments next;
+      double share = largest, objective = 0;
+      for (int halvings = 0; halvings < 40 && !risen && !nearer; ++halvings, share *= risen || nearer ? 1 : 0.5) {
+        there = step(now_, m, share);
+        next = by_rule(there);
+        objective = elbo(there, next);
+        if (!finite(next)) continue;
+        const double enough = report.distance < 0.3 ? 0.2 * share * promise(m) : 0;
+        risen = objective > report.objective + std::max(slack, enough);
+        nearer = !risen && promise(m) < 1e3 * slack && objective >= report.objective - slack &&
+                 residual(next) < 0.9 * report.distance;
       }
-      if (!better) {  // no step raises the bound by more than its rounding
+      if (!risen && !nearer) {
         report.status = Status::sublinear;
         break;
       }
+      largest = risen ? std::min(options_.step, 1.5 * share) : share;
+      now_ = std::move(there);
+      m = std::move(next);
+      report.objective = objective;
       ++report.iterations;
       report.trace.push_back(report.objective);
-      eta = std::min(options_.step, 1.5 * eta);
     }
     return result(std::move(report));
   }
@@ -204,7 +222,9 @@ class GaussianVi {
     for (; report.iterations < options_.max_iterations; ++report.iterations) {
       const Moments m = by_drawing(now_, (options_.draws + 1) / 2);
       if (!finite(m)) return failed(std::move(report), m.value);
-      now_ = step(now_, m, options_.step / std::sqrt(1 + static_cast<double>(report.iterations)));
+      State there = step(now_, m, options_.step / std::sqrt(1 + static_cast<double>(report.iterations)));
+      if (!all_finite(there.mean) || !all_finite(there.root)) return failed(std::move(report), m.value);
+      now_ = std::move(there);
       if (2 * report.iterations < options_.max_iterations) continue;
       mean += now_.mean, covariance += now_.root * now_.root.transpose();
       ++averaged;
@@ -247,7 +267,7 @@ Fit<Gaussian> fit_gaussian_vi(const Target& target, const Gaussian& start, const
   require(options.nodes >= 2 && options.nodes <= 200, "a quadrature needs 2 to 200 nodes per dimension, got ",
           options.nodes);
   require(options.draws >= 2, "Monte Carlo needs at least two draws per iteration, got ", options.draws);
-  require(options.step > 0 && std::isfinite(options.step), "the step must be positive and finite, got ", options.step);
+  require(options.step > 0 && options.step <= 1, "the step must lie in (0, 1], got ", options.step);
   require(options.tolerance > 0 && std::isfinite(options.tolerance), "the tolerance must be positive and finite, got ",
           options.tolerance);
   require(options.max_iterations >= 0, "max_iterations must not be negative, got ", options.max_iterations);

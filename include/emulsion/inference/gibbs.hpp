@@ -75,6 +75,7 @@ class GibbsSampler {
   /// Proposes to split the group of two observations drawn at random, or to merge their two, after `scans` restricted
   /// Gibbs scans. True if accepted.
   bool split_merge(int scans = 5) {
+    require(scans >= 0, "the number of restricted scans must not be negative, got ", scans);
     const Index n = data_.size();
     if (n < 2) return false;
     const auto i = static_cast<Index>(rng_.below(static_cast<std::uint64_t>(n)));

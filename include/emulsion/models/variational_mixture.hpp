@@ -76,7 +76,7 @@ class VariationalMixture : public Mixture<Gate, Components<typename Family::Conj
     return {weights, std::move(all)};
   }
   /// How many components hold more than `least` observations in expectation.
-  Index in_use(double least = 1) const {
+  Index in_use(double least = 0.5) const {
     Index count = 0;
     for (Index k = 0; k < this->size(); ++k) count += this->gate().count(k) > least ? 1 : 0;
     return count;
