@@ -4,6 +4,7 @@
 #include "emulsion/distributions/categorical_dirichlet.hpp"
 #include "emulsion/distributions/poisson_gamma.hpp"
 #include "emulsion/gaussian_mixture.hpp"
+#include "emulsion/metrics/adjusted_rand.hpp"
 #include "reference/values.hpp"
 #include "testing/laws.hpp"
 
@@ -133,6 +134,31 @@ TEST_CASE("a six-component start with a small concentration prunes to two on Old
     const auto process = fit_bayesian_mixture(x, StickBreakingGate::dirichlet_process(components));
     CHECK(process.model.size() == 2);
     CHECK(process.model.gate().count(0) > process.model.gate().count(1));
+  }
+}
+
+TEST_CASE("one and thirty components lead to the same partition, with clusters and without") {
+  for (std::uint64_t seed_of = 0; seed_of < 4; ++seed_of) {
+    Rng rng(seed_of);
+    Eigen::MatrixXd clusters(2, 300), none(2, 300), items(6, 300);
+    for (Index i = 0; i < 300; ++i) {
+      for (Index j = 0; j < 2; ++j) none(j, i) = rng.uniform();
+      clusters(0, i) = 4 * std::cos(1.3 * static_cast<double>(i % 5)) + rng.normal();
+      clusters(1, i) = 4 * std::sin(1.3 * static_cast<double>(i % 5)) + rng.normal();
+      for (Index j = 0; j < 6; ++j) items(j, i) = rng.uniform() < (j / 2 == i % 3 ? 0.9 : 0.1) ? 1 : 0;
+    }
+    const auto same = [&](const auto& from_one, const auto& from_thirty, const Eigen::MatrixXd& x) {
+      CAPTURE(seed_of, from_one.report.objective, from_thirty.report.objective);
+      CHECK(from_one.model.size() == from_thirty.model.size());
+      CHECK(adjusted_rand_index(from_one.model.classify(x), from_thirty.model.classify(x)) > 0.999);
+    };
+    for (const Eigen::MatrixXd* x : {&clusters, &none}) {
+      same(fit_bayesian_mixture(*x, {.components = 1}), fit_bayesian_mixture(*x, {.components = 30}), *x);
+    }
+    const CategoricalDirichlet prior(std::vector<Eigen::VectorXd>(6, Eigen::VectorXd::Constant(2, 0.5)));
+    const auto found = fit_variational_mixture(prior, DirichletGate(30), items);
+    same(fit_variational_mixture(prior, DirichletGate(1), items), found, items);
+    CHECK(found.model.size() == 3);
   }
 }
 

@@ -57,6 +57,7 @@ class VariationalSearch {
     std::vector<Candidate> found;
     for (const Index components : starts()) {
       if (!found.empty() && stopped()) break;
+      splits_ = 0;  // so that what is found from one number does not depend on the others
       best_ = start(components);
       for (bool moved = true; moved && !stopped();) moved = reorder() || shrink() || grow();
       found.push_back(best_);
