@@ -84,6 +84,8 @@ TEST_CASE("memoized EM has the fixed points of EM, on mixtures and on variationa
     CHECK(memoized.report.objective == Approx(full.report.objective).epsilon(1e-12));
     for (Index k = 0; k < 2; ++k) CHECK((memoized.model[k].mean() - full.model[k].mean()).norm() < 1e-5);
   }
+  const auto one = memoized_em(start, x, {.batches = 3}), two = memoized_em(start, x, {.batches = 3, .threads = 2});
+  CHECK(one.report.trace == two.report.trace);
   const NormalWishart prior = weak_prior(Points<double>(x));
   const auto variational = seed_variational(prior, DirichletGate(3, 1.0), Points<double>(x), rng);
   const auto all = em(variational, x, {.tolerance = 1e-13});

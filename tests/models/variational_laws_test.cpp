@@ -52,6 +52,17 @@ void laws(const char* name, const Gate& gate, const Posterior& prior, const Eige
   fixed.follow(data);
   const double a = em(fixed, weighted(x, w), few).report.objective, b = em(fixed, twice, few).report.objective;
   CHECK(a == Approx(b).epsilon(1e-10));
+  // The order of components does not matter to an exchangeable gate.
+  if constexpr (Gate::exchangeable) {
+    std::vector<Posterior> reversed_bank;
+    for (Index k = 0; k < start.size(); ++k) { reversed_bank.push_back(start[start.size() - 1 - k]); }
+    Gate reversed_gate = start.gate();
+    reversed_gate = reversed_gate.with_posterior(start.gate().posterior().reverse());
+    const VariationalMixture<typename Posterior::Member, Gate> reversed_start(reversed_gate,
+                                                                              Components<Posterior>(reversed_bank));
+    CHECK(em(reversed_start, x, {.max_iterations = 5}).report.objective ==
+          Approx(em(start, x, {.max_iterations = 5}).report.objective).epsilon(1e-10));
+  }
   // The order of observations does not matter.
   const Eigen::MatrixXd reversed = x.rowwise().reverse();
   CHECK(em(start, reversed, few).report.objective == Approx(em(start, x, few).report.objective).epsilon(1e-10));
@@ -240,6 +251,50 @@ TEST_CASE("the gradient of the bound vanishes at the fixed point") {
       }
     }
   });
+}
+
+TEST_CASE("the gradient of the bound vanishes at the fixed point: discrete families") {
+  Rng rng(3);
+  const auto flat = [](double here, double up, double down) {
+    CAPTURE(here, up, down);
+    CHECK(up < here);
+    CHECK(down < here);
+    CHECK(std::abs(up - down) < 0.03 * (2 * here - up - down) + 1e-8);
+  };
+  const Eigen::MatrixXd x = counts<double>(2, 150, rng);
+  const PoissonGamma rates(Eigen::Vector2d(1, 2), 0.5);
+  const auto poisson = em(start_of(DirichletGate(2, 1.0), rates, Points<double>(x), 1), x, {.tolerance = 1e-14}).model;
+  for (Index k = 0; k < 2; ++k) {
+    for (Index j = 0; j < 3; ++j) {  // two shapes, one rate
+      const auto at = [&](double h) {
+        std::vector<PoissonGamma> all{poisson[0], poisson[1]};
+        Eigen::VectorXd shapes = poisson[k].shapes();
+        if (j < 2) shapes(j) *= 1 + h;
+        const double rate = poisson[k].rate() * (j == 2 ? 1 + h : 1);
+        all[static_cast<std::size_t>(k)] = PoissonGamma(shapes, rate).with_prior(rates);
+        const VariationalMixture<Poisson> model(poisson.gate(), Components<PoissonGamma>(all));
+        return em(model, x, {.max_iterations = 0}).report.objective;
+      };
+      flat(at(0), at(1e-3), at(-1e-3));
+    }
+  }
+  const Eigen::MatrixXd y = answers<double>(2, 150, rng);
+  const std::vector<Eigen::VectorXd> half{Eigen::VectorXd::Constant(2, 0.5), Eigen::VectorXd::Constant(3, 0.5)};
+  const CategoricalDirichlet shares(half);
+  const auto items = em(start_of(DirichletGate(2, 1.0), shares, Points<double>(y), 1), y, {.tolerance = 1e-14}).model;
+  for (Index k = 0; k < 2; ++k) {
+    for (Index c = 0; c < 5; ++c) {
+      const auto at = [&](double h) {
+        std::vector<CategoricalDirichlet> all{items[0], items[1]};
+        std::vector<Eigen::VectorXd> a{items[k].concentrations(0), items[k].concentrations(1)};
+        a[c < 2 ? 0 : 1](c < 2 ? c : c - 2) *= 1 + h;
+        all[static_cast<std::size_t>(k)] = CategoricalDirichlet(a).with_prior(shares);
+        const VariationalMixture<Categorical> model(items.gate(), Components<CategoricalDirichlet>(all));
+        return em(model, y, {.max_iterations = 0}).report.objective;
+      };
+      flat(at(0), at(1e-3), at(-1e-3));
+    }
+  }
 }
 
 TEST_CASE("bad priors are refused with a sentence") {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "emulsion/core/fold.hpp"
 #include "emulsion/core/report.hpp"
 #include "emulsion/core/statistics_tree.hpp"
 #include "emulsion/inference/e_step.hpp"
@@ -14,6 +15,7 @@ namespace emulsion {
 struct MemoizedOptions {
   Index batches = 10;
   Index max_laps = 1000;
+  int threads = 1;
   double tolerance = 1e-9;  ///< change of the objective over a lap, in nats per observation, below which the fit ends
 };
 
@@ -31,28 +33,26 @@ requires LatentModel<M, D, AnyEStep<D>> Fit<M> memoized_em(M model, const D& dat
   require(options.max_laps >= 0, "max_laps must not be negative, got ", options.max_laps);
   require(options.tolerance > 0 && std::isfinite(options.tolerance), "the tolerance must be positive and finite, got ",
           options.tolerance);
+  check_threads(options.threads);
   require(data.size() > 0, "a fit needs at least one observation, got none");
   if constexpr (requires { model.check(data); }) model.check(data);
   if constexpr (requires { model.follow(data); }) model.follow(data);
   const Index batches = std::min(options.batches, data.size());
-  const Index most = std::min(default_block, data.size());
   StatisticsTree<typename M::Statistics> tree(batches, model.statistics());
-  auto scratch = model.scratch(most);
+  Workers workers(useful_threads(options.threads, data.size() / batches));
   M next = model;
   const AnyEStep<D> soft = Soft();
   const auto visit = [&](Index b) {
-    auto& s = tree.leaf(b);
-    s *= 0.0;
     const Index first = b * data.size() / batches, end = (b + 1) * data.size() / batches;
-    for (Index i = first; i < end; i += most) {
-      model.accumulate(data.slice(i, std::min(most, end - i)), soft, scratch, s);
-    }
+    Fold<M, D> fold(model, data.slice(first, end - first), workers);
+    tree.leaf(b) = fold(model, soft);
+    tree.update(b);
   };
   Report report;
   const double gain = options.tolerance * data.total_weight();
   // The laps that begin and end leave the model as it is: what all batches say of one model is its objective.
   const auto objective = [&] {
-    for (Index b = 0; b < batches; ++b) visit(b), tree.update(b);
+    for (Index b = 0; b < batches; ++b) visit(b);
     ++report.e_steps;
     return model.objective(tree.total());
   };
@@ -74,7 +74,6 @@ requires LatentModel<M, D, AnyEStep<D>> Fit<M> memoized_em(M model, const D& dat
     for (bool still = false; !still && report.iterations < options.max_laps;) {
       for (Index b = 0; b < batches; ++b) {
         visit(b);
-        tree.update(b);
         model.maximize(tree.total(), next);
         std::swap(model, next);
       }
