@@ -2,8 +2,8 @@
 // holds nine of ten densities drawn from the posterior:  bayesian_density [PICTURE.svg]
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <string>
-#include <vector>
 
 #include "emulsion/bayesian_mixture.hpp"
 #include "emulsion/data/csv.hpp"
@@ -11,7 +11,9 @@
 
 using namespace emulsion;
 
-int main(int argc, char** argv) {
+namespace {
+
+int run(int argc, char** argv) {
   const CsvTable table = read_csv("examples/data/galaxies.csv");
   const Eigen::MatrixXd& x = table.matrix();
 
@@ -58,5 +60,17 @@ int main(int argc, char** argv) {
   if (argc > 1 && !figure.save(argv[1])) {
     std::fprintf(stderr, "cannot write to '%s'\n", argv[1]);
     return 2;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bayesian_density: %s\n", error.what());
+    return 1;
   }
 }

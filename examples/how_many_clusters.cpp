@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,8 @@ Eigen::MatrixXd draw(Index n, bool tails, Rng& rng) {
   for (Index i = 0; i < n; ++i) {
     const auto cluster = rng.below(4);
     const double widen = tails ? std::sqrt(1.5 / rng.gamma(1.5)) : 1;
-    x(0, i) = 4.0 * static_cast<double>(cluster % 2) + widen * rng.normal();
-    x(1, i) = 4.0 * static_cast<double>(cluster / 2) + widen * rng.normal();
+    x(0, i) = (cluster % 2 == 0 ? 0.0 : 4.0) + widen * rng.normal();
+    x(1, i) = (cluster < 2 ? 0.0 : 4.0) + widen * rng.normal();
   }
   return x;
 }
@@ -37,9 +38,7 @@ struct Found {
   }
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   const double largest = argc > 2 ? std::atof(argv[2]) : 2000;
   const int replicates = argc > 3 ? std::atoi(argv[3]) : 3;
   if (!(largest >= 100) || replicates < 1) {
@@ -47,7 +46,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   std::vector<Index> sizes;
-  for (double n = 50; n <= largest; n *= 2) sizes.push_back(static_cast<Index>(n));
+  for (Index n = 50; static_cast<double>(n) <= largest; n *= 2) sizes.push_back(n);
   const auto count = static_cast<Index>(sizes.size());
   Eigen::VectorXd logs(count);
   for (Index s = 0; s < count; ++s) logs(s) = std::log10(static_cast<double>(sizes[static_cast<std::size_t>(s)]));
@@ -93,5 +92,17 @@ int main(int argc, char** argv) {
   if (argc > 1 && !figure.save(argv[1])) {
     std::fprintf(stderr, "cannot write to '%s'\n", argv[1]);
     return 2;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "how_many_clusters: %s\n", error.what());
+    return 1;
   }
 }

@@ -246,6 +246,7 @@ class BasicNormalWishart : public ConjugatePosterior<BasicNormalWishart<Scalar_,
   }
   [[gnu::cold]] static void share_frame(std::vector<BasicNormalWishart>& all) {
     std::vector<Member> members;
+    members.reserve(all.size());
     for (const BasicNormalWishart& one : all) members.push_back(one.stand_in_);
     Member::share_frame(members);
     for (std::size_t k = 0; k < all.size(); ++k) {

@@ -27,7 +27,7 @@ class StudentTPredictive {
   StudentTPredictive(Gaussian scale, double degrees_of_freedom)
       : gaussian_(std::move(scale)), freedom_(degrees_of_freedom) {
     const Index d = independent() ? 1 : dimension();
-    const auto own = static_cast<double>(d), copies = static_cast<double>(dimension() / d);
+    const auto own = static_cast<double>(d), copies = static_cast<double>(independent() ? dimension() : 1);
     constant_ = copies * (log_gamma((freedom_ + own) / 2) - log_gamma(freedom_ / 2) -
                           0.5 * own * (std::log(freedom_ / 2) + log_two_pi));
     constant_ += gaussian_.frame().log_jacobian() + gaussian_.precision_factor().log_determinant();

@@ -56,7 +56,7 @@ class DirichletGate : public UncertainWeights {
   /// The prior for another number of components, with the same total concentration.
   DirichletGate resized(Index components) const {
     const double ratio = static_cast<double>(size()) / static_cast<double>(components);
-    return DirichletGate(components, prior_concentration_.times(ratio));
+    return {components, prior_concentration_.times(ratio)};
   }
   void drop(Index k) {
     DirichletGate rest = resized(size() - 1);

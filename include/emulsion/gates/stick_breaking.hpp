@@ -26,13 +26,13 @@ class StickBreakingGate : public UncertainWeights {
   ///
   /// @throws InvalidArgument unless the number is positive
   static StickBreakingGate dirichlet_process(Index components, Concentration concentration = 1.0) {
-    return StickBreakingGate(components, 0, concentration);
+    return {components, 0, concentration};
   }
   /// The prior of a Pitman-Yor process, 0 <= discount < 1.
   ///
   /// @throws InvalidArgument for another discount, and unless the number is positive
   static StickBreakingGate pitman_yor(Index components, double discount, Concentration concentration = 1.0) {
-    return StickBreakingGate(components, discount, concentration);
+    return {components, discount, concentration};
   }
   /// With that posterior: parameters of the Beta distributions of v (T each, positive and finite).
   StickBreakingGate with_posterior(const Eigen::VectorXd& a, const Eigen::VectorXd& b) const {
@@ -85,9 +85,7 @@ class StickBreakingGate : public UncertainWeights {
     return sum;
   }
   /// The prior for another number of components.
-  StickBreakingGate resized(Index components) const {
-    return StickBreakingGate(components, discount_, prior_concentration_);
-  }
+  StickBreakingGate resized(Index components) const { return {components, discount_, prior_concentration_}; }
   void drop(Index k) {
     StickBreakingGate rest = resized(size() - 1);
     Eigen::VectorXd counts(size() - 1);

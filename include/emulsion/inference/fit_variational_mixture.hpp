@@ -48,10 +48,11 @@ class VariationalSearch {
   using Posterior = typename Model::Posterior;
   using Statistics = typename Model::Statistics;
 
-  VariationalSearch(const Posterior& prior, const Gate& gate, const D& data, const VariationalFitOptions& options)
-      : prior_(in_frame_of(prior.as_prior(), data)), gate_(gate), data_(data), options_(options), rng_(options.seed),
-        workers_(useful_threads(options.threads, data.size())), best_{Model(gate_, prior_),
-                                                                      -std::numeric_limits<double>::infinity(), 0} {}
+  VariationalSearch(const Posterior& prior, Gate gate, const D& data, VariationalFitOptions options)
+      : prior_(in_frame_of(prior.as_prior(), data)), gate_(std::move(gate)), data_(data), options_(std::move(options)),
+        rng_(options_.seed),
+        workers_(useful_threads(options_.threads, data.size())), best_{Model(gate_, prior_),
+                                                                       -std::numeric_limits<double>::infinity(), 0} {}
 
   [[gnu::cold]] Fit<Model> operator()() {
     std::vector<Candidate> found;

@@ -30,6 +30,7 @@ class GibbsSampler {
   GibbsSampler(const Posterior& prior, const PartitionPrior& partitions, const Data& data, std::uint64_t seed = 0)
       : data_(checked(prior, data)), prior_(in_frame_of(prior.as_prior(), data)), partitions_(partitions), rng_(seed),
         labels_(Labels::Zero(data.size())), one_(1), empty_(prior_) {
+    singles_.reserve(static_cast<std::size_t>(data.size()));
     for (Index i = 0; i < data.size(); ++i) singles_.push_back(prior_.statistics(data.slice(i, 1)));
     groups_.push_back(empty_);
     for (Index i = 0; i < data.size(); ++i) groups_.front().add(single(i));
@@ -41,6 +42,7 @@ class GibbsSampler {
   /// Of the groups.
   std::vector<double> counts() const {
     std::vector<double> result;
+    result.reserve(groups_.size());
     for (const Group& group : groups_) result.push_back(group.count);
     return result;
   }
@@ -109,6 +111,7 @@ class GibbsSampler {
       groups_.push_back(std::move(right));
     } else {
       std::vector<bool> wanted;
+      wanted.reserve(others.size());
       for (const Index l : others) wanted.push_back(labels_(l) == b);
       const double log_q = restricted_scan(others, side, left, right, &wanted);
       Group whole(prior_);
