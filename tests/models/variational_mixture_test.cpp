@@ -71,6 +71,18 @@ TEST_CASE("V6: the Dirichlet process truncated at two on Old Faithful") {
         Approx(-1181.747218627118).epsilon(1e-12));
 }
 
+TEST_CASE("given labels, the sticks' part of the bound is their evidence") {
+  const Eigen::Vector3d labels(3, 5, 2);
+  for (const double discount : {0.0, 0.3, 0.9}) {
+    const auto prior = StickBreakingGate::pitman_yor(3, discount, 0.8);
+    auto gate = prior;
+    prior.maximize({labels}, gate);
+    double part = gate.offset();
+    for (Index k = 0; k < 3; ++k) part += labels(k) * gate.log_weight(k);
+    CHECK(part == Approx(prior.log_evidence(labels)).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("an unknown concentration of a Dirichlet process has a Gamma posterior") {
   // Blei and Jordan (2006), appendix: q(c) = Gamma(shape + T, rate - sum E[log(1 - v)]), here found by quadrature; with
   // a free last stick all T of them count.

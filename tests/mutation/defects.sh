@@ -94,14 +94,14 @@ defect 'marginal of the first dimensions' 'mixture' \
 
 # Conjugate posteriors, variational gates
 defect 'no degrees of freedom from the data' 'posterior' \
-  'next[k].nu_ = prior.nu_ + s[k].weight * prior.counts_per_observation();' 'next[k].nu_ = prior.nu_ + 0.5 * s[k].weight * prior.counts_per_observation();'
+  'nu_ = prior.nu_ + s.weight * prior.counts_per_observation();' 'nu_ = prior.nu_ + 0.5 * s.weight * prior.counts_per_observation();'
 defect 'uncertain mean costs nothing' 'posterior' '* d / own - 0.5 * d / beta_;' '* d / own;'
 defect 'divergence of the means without their precision' 'posterior' \
   '(d * (ratio - 1 - std::log(ratio)) + other.beta_ * square)' '(d * (ratio - 1) + other.beta_ * square)'
 defect 'divergence of the scales without their traces' 'posterior' '+ 0.5 * nu_ * (trace - count * own) +' '+'
 defect 'Wishart draws with equal degrees of freedom' 'posterior' 'chi(nu_ - static_cast<double>(d - 1 - i))' 'chi(nu_)'
 defect 'predictive scale without the uncertain mean' 'posterior' 'nu_ / freedom * (1 + 1 / beta_)' 'nu_ / freedom'
-defect 'mode divided by nu' 'posterior' 'expected_.scaled(nu_ / (nu_ + shift))' 'expected_.scaled(1)'
+defect 'mode divided by nu' 'posterior' 'stand_in_.scaled(nu_ / (nu_ + shift))' 'stand_in_.scaled(1)'
 defect 'prior of the gate forgotten' 'posterior' 'next.posterior_(k) = next.prior_mean_ + s.counts(k);' 'next.posterior_(k) = 1e-3 + s.counts(k);'
 defect 'entropy of the gate with the wrong sign' 'posterior' 'entropy_ -= (posterior_(k) - 1) * log_weights_(k);' 'entropy_ += (posterior_(k) - 1) * log_weights_(k);'
 defect 'sticks do not count what comes after' 'posterior' 'b_(k) = prior_b(k, concentration_.mean()) + after;' 'b_(k) = prior_b(k, concentration_.mean());'

@@ -109,6 +109,8 @@ void run(std::uint64_t seed) {
   for (const auto structure : {Covariance::full, Covariance::diagonal, Covariance::spherical}) {
     const NormalWishart prior(Eigen::Vector2d(4, 9), 0.6, 2.5, 3 * Eigen::Matrix2d::Identity(), structure);
     report("posterior", testing::posterior_laws(prior, x, seed));
+    const Eigen::MatrixXd few = x.leftCols(4);  // of few observations, draws tell more of the degrees of freedom
+    report("posterior", testing::posterior_laws(prior, few, seed));
   }
   report("posterior", testing::posterior_laws(PoissonGamma(Eigen::VectorXd::Constant(1, 1.5), 0.4), y, seed));
   const CategoricalDirichlet shares({Eigen::Vector3d(0.5, 1, 2), Eigen::Vector3d(1, 1, 1)});
@@ -124,6 +126,14 @@ void run(std::uint64_t seed) {
   const auto sticks = StickBreakingGate::pitman_yor(1, 0.3, 0.8);
   same(em(BayesianMixture<StickBreakingGate>(sticks, prior), x).report.objective,
        exact + log_beta(0.7 + 30, 1.1) - log_beta(0.7, 1.1));
+  // Given labels, the sticks' part of the bound is their evidence.
+  const Eigen::Vector3d labels(3, 5, 2);
+  const auto three = StickBreakingGate::pitman_yor(3, 0.3, 0.8);
+  auto learnt = three;
+  three.maximize({labels}, learnt);
+  double part = learnt.offset();
+  for (Index k = 0; k < 3; ++k) part += labels(k) * learnt.log_weight(k);
+  same(part, three.log_evidence(labels));
   ascent(DirichletGate(3, 0.4), x, rng);
   ascent(DirichletGate(3, Concentration::gamma(1, 1)), x, rng);
   ascent(StickBreakingGate::pitman_yor(3, 0.3, Concentration::gamma(1, 1)), x, rng);
