@@ -16,7 +16,7 @@
 namespace emulsion {
 
 struct VariationalFitOptions {
-  Index restarts = 8;  ///< short runs from different starts, the best of which goes on
+  Index restarts = 8;  ///< short runs from different starts, on 20,000 observations at most, the best of which goes on
   Index moves = 1000;  ///< at most so many merges, deletions and splits are tried; 0: the number of components stays
   std::uint64_t seed = 0;
   int threads = 1;
@@ -58,7 +58,7 @@ class VariationalSearch {
     std::vector<Candidate> found;
     for (const Index components : starts()) {
       if (!found.empty() && stopped()) break;
-      splits_ = 0;  // so that what is found from one number does not depend on the others
+      splits_ = tried_ = 0;  // so that what is found from one number does not depend on the others
       best_ = start(components);
       for (bool moved = true; moved && !stopped();) moved = reorder() || shrink() || grow();
       found.push_back(best_);
@@ -116,13 +116,13 @@ class VariationalSearch {
     }
   };
 
-  /// How many components to start from. Moves lead to the same answer from different numbers where the data are plain;
-  /// where they are not, the best of several counts.
+  /// How many components to start from: the number given, and always 30, 10 and 1. Moves lead to the same answer from
+  /// different numbers where the data are plain; where they are not, the best counts, whatever number was given.
   std::vector<Index> starts() const {
     std::vector<Index> result{gate_.size()};
     if (options_.moves == 0) return result;
     const Index most = std::max<Index>(1, positive_observations(data_) / 2);
-    for (const Index more : {Index{10}, Index{1}}) {
+    for (const Index more : {30, 10, 1}) {
       if (more <= most && more != gate_.size()) result.push_back(more);
     }
     return result;
@@ -146,9 +146,12 @@ class VariationalSearch {
   }
 
   Candidate improved(Model model, Index iterations, double tolerance) {
-    Fit<Model> fit = em(std::move(model), data_, em_options(iterations, tolerance));
-    e_steps_ += fit.report.e_steps;
-    const double distance = fit.report.distance * data_.total_weight(), added = symmetries(fit.model);
+    return improved(std::move(model), data_, iterations, tolerance);
+  }
+  Candidate improved(Model model, const D& data, Index iterations, double tolerance) {
+    Fit<Model> fit = em(std::move(model), data, em_options(iterations, tolerance));
+    if (data.size() == data_.size()) e_steps_ += fit.report.e_steps;
+    const double distance = fit.report.distance * data.total_weight(), added = symmetries(fit.model);
     return {std::move(fit.model), fit.report.objective + added,
             std::isnan(distance) ? std::numeric_limits<double>::infinity() : distance};
   }
@@ -156,6 +159,8 @@ class VariationalSearch {
   /// The best of the short runs from so many components, finished.
   [[gnu::cold]] Candidate start(Index components) {
     const Gate gate = components == gate_.size() ? gate_ : gate_.resized(components);
+    Rng drawing = rng_.fork(2'000'000);
+    const D part = data_.size() > most_drawn ? data_.gather(draw_indices(data_, most_drawn, drawing)) : data_;
     std::vector<Candidate> all;
     for (Index r = 0; r < (components == 1 ? 1 : options_.restarts) && (r == 0 || !stopped()); ++r) {
       Rng rng = rng_.fork(static_cast<std::uint64_t>(r));
@@ -163,7 +168,7 @@ class VariationalSearch {
       seeding.threads = options_.threads;
       seeding.start = r % 2 == 0 ? Start::kmeans : Start::random_means;
       seeding.width = r % 2 == 0 ? 0 : 1;
-      all.push_back(improved(seed_variational(prior_, gate, data_, rng, seeding), 50, 1e-5));
+      all.push_back(improved(seed_variational(prior_, gate, part, rng, seeding), part, 50, 1e-5));
     }
     const auto best = std::max_element(all.begin(), all.end(),
                                        [](const auto& a, const auto& b) { return a.objective < b.objective; });
@@ -296,9 +301,10 @@ class VariationalSearch {
       }
       if (own.size() < 4 || exhausted()) continue;
       Rng rng = rng_.fork(1'000'000 + static_cast<std::uint64_t>(splits_++));
-      if (own.size() > most_split) {
-        for (std::size_t i = 0; i < most_split; ++i) std::swap(own[i], own[i + rng.below(own.size() - i)]);
-        own.resize(most_split);
+      if (own.size() > static_cast<std::size_t>(most_drawn)) {
+        for (std::size_t i = 0; i < static_cast<std::size_t>(most_drawn); ++i)
+          std::swap(own[i], own[i + rng.below(own.size() - i)]);
+        own.resize(static_cast<std::size_t>(most_drawn));
         std::sort(own.begin(), own.end());
       }
       const std::optional<Parts> two = split(data_.gather(own), rng, now.counts(k));
@@ -313,7 +319,6 @@ class VariationalSearch {
     }
     return false;
   }
-  static constexpr std::size_t most_split = 20'000;
 
   /// Two components for these observations, as if they counted `weight` in all; none if the observations alone are far
   /// better off with one.
@@ -343,6 +348,8 @@ class VariationalSearch {
     s *= weight / own.total_weight();
     return Parts{std::get<1>(s.parts).all, std::get<0>(s.parts).counts};
   }
+
+  static constexpr Index most_drawn = 20'000;  // observations that short runs and splits look at
 
   Posterior prior_;
   Gate gate_;
