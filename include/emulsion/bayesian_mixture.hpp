@@ -3,7 +3,6 @@
 #include <functional>
 #include <optional>
 #include <stop_token>
-#include <type_traits>
 #include <utility>
 
 #include "emulsion/distributions/normal_wishart.hpp"
@@ -80,15 +79,8 @@ Fit<VariationalMixture<BasicGaussian<Scalar>, Gate>> fit_bayesian_mixture(const 
                                      .progress = options.progress,
                                      .stop = options.stop};
   check(search);
-  using Prior = BasicNormalWishart<Scalar, Eigen::Dynamic>;
-  if (!options.prior) return fit_variational_mixture(weak_prior(x, options.covariance), gate, x, search);
-  if constexpr (std::is_same_v<Prior, NormalWishart>) {
-    return fit_variational_mixture(*options.prior, gate, x, search);
-  } else {
-    const NormalWishart& p = *options.prior;
-    return fit_variational_mixture(Prior(p.mean(), p.beta(), p.nu(), p.inverse_scale(), p.structure()), gate, x,
-                                   search);
-  }
+  const auto prior = options.prior ? options.prior->template cast<Scalar>() : weak_prior(x, options.covariance);
+  return fit_variational_mixture(prior, gate, x, search);
 }
 /// With Dirichlet(1 / K, ..., 1 / K) weights.
 template <class Scalar>

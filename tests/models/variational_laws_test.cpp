@@ -253,6 +253,53 @@ TEST_CASE("the gradient of the bound vanishes at the fixed point") {
   });
 }
 
+TEST_CASE("the gradient of the bound vanishes at the fixed point: diagonal, spherical and tied covariances") {
+  const Eigen::MatrixXd x = reference::faithful();
+  for (const auto structure : {Covariance::diagonal, Covariance::spherical, Covariance::tied}) {
+    CAPTURE(to_string(structure));
+    const NormalWishart prior = weak_prior(Points<double>(x), structure);
+    const auto model = em(start_of(DirichletGate(2, 1.0), prior, Points<double>(x), 1), x, {.tolerance = 1e-14}).model;
+    const bool tied = structure == Covariance::tied;
+    // change(h, h of what a tied precision shares, mean, beta, nu, inverse scale)
+    const auto flat = [&](Index own, const auto& change) {
+      const auto at = [&](double h) {
+        std::vector<NormalWishart> all;
+        for (Index k = 0; k < 2; ++k) {
+          Eigen::VectorXd mean = model[k].mean();
+          double beta = model[k].beta(), nu = model[k].nu();
+          Eigen::MatrixXd scale = model[k].inverse_scale();
+          change(k == own ? h : 0.0, k == own || tied ? h : 0.0, mean, beta, nu, scale);
+          all.push_back(NormalWishart(mean, beta, nu, scale, structure).with_prior(prior));
+        }
+        return em(BayesianMixture<>(model.gate(), Components<NormalWishart>(all)), x, {.max_iterations = 0})
+            .report.objective;
+      };
+      const double here = at(0), up = at(1e-3), down = at(-1e-3);
+      CAPTURE(own, here, up, down);
+      CHECK(up < here);
+      CHECK(down < here);
+      CHECK(std::abs(up - down) < 0.03 * (2 * here - up - down) + 1e-8);
+    };
+    for (Index k = 0; k < 2; ++k) {
+      for (Index j = 0; j < 2; ++j) {
+        flat(k, [&](double h, double, auto& mean, auto&, auto&, auto& scale) {
+          mean(j) += h * std::sqrt(scale(j, j) / model[k].nu());
+        });
+      }
+      flat(k, [](double h, double, auto&, auto& beta, auto&, auto&) { beta *= 1 + h; });
+      flat(k, [](double, double h, auto&, auto&, auto& nu, auto&) { nu *= 1 + h; });
+      flat(k, [](double, double h, auto&, auto&, auto&, auto& scale) { scale *= 1 + h; });
+      if (structure == Covariance::spherical) continue;
+      flat(k, [](double, double h, auto&, auto&, auto&, auto& scale) { scale.row(0) *= 1 + h, scale.col(0) *= 1 + h; });
+      if (!tied) continue;
+      flat(k, [](double, double h, auto&, auto&, auto&, auto& scale) {
+        scale(0, 1) += h * std::sqrt(scale(0, 0) * scale(1, 1));
+        scale(1, 0) = scale(0, 1);
+      });
+    }
+  }
+}
+
 TEST_CASE("the gradient of the bound vanishes at the fixed point: discrete families") {
   Rng rng(3);
   const auto flat = [](double here, double up, double down) {

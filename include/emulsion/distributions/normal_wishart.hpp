@@ -52,6 +52,14 @@ class BasicNormalWishart : public ConjugatePosterior<BasicNormalWishart<Scalar_,
     return BasicNormalWishart(expected.scaled(c), beta, nu);
   }
 
+  /// The same prior for data of another type.
+  template <class Other>
+  BasicNormalWishart<Other, Eigen::Dynamic> cast() const {
+    const auto expected = BasicGaussian<Other, Eigen::Dynamic>::in_frame(
+        shared_frame(), stand_in_.location(), stand_in_.precision_factor().factor(), structure());
+    return BasicNormalWishart<Other, Eigen::Dynamic>::with_expected(expected, beta_, nu_);
+  }
+
   // --- parameters -----------------------------------------------------------------------------------------------------
 
   Covariance structure() const { return stand_in_.structure(); }

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "emulsion/core/error.hpp"
-#include "emulsion/core/legendre_rule.hpp"
+#include "emulsion/core/gauss_rule.hpp"
 #include "emulsion/core/special_functions.hpp"
 
 namespace emulsion {
@@ -63,7 +63,7 @@ class Concentration {
     const double mode = 0.5 * (low + high), top = log_density(mode);
     const double bend = (log_density(mode - 1e-3) - 2 * top + log_density(mode + 1e-3)) * -1e6;
     const double width = std::min(0.7, bend > 1 ? 1 / std::sqrt(bend) : 0.7);  // f varies over units of log c
-    static const LegendreRule rule(12);
+    static const GaussRule rule = GaussRule::legendre(12);
     double sum = 0, moment = 0;
     const auto panel = [&](double from, double to) {
       for (int i = 0; i < 12; ++i) {

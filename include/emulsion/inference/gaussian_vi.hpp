@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "emulsion/core/constants.hpp"
-#include "emulsion/core/hermite_rule.hpp"
+#include "emulsion/core/gauss_rule.hpp"
 #include "emulsion/core/linear_algebra.hpp"
 #include "emulsion/core/random.hpp"
 #include "emulsion/core/report.hpp"
@@ -51,7 +51,7 @@ template <DifferentiableDensity Target>
 class GaussianVi {
  public:
   GaussianVi(const Target& target, const Gaussian& start, const GaussianViOptions& options)
-      : target_(target), options_(options), d_(start.dimension()), rule_(options.nodes),
+      : target_(target), options_(options), d_(start.dimension()), rule_(GaussRule::hermite(options.nodes)),
         rng_(options.seed), now_{start.mean(), start.factor()} {}
 
   [[gnu::cold]] Fit<Gaussian> operator()() {
@@ -246,7 +246,7 @@ class GaussianVi {
   const Target& target_;
   GaussianViOptions options_;
   Index d_;
-  HermiteRule rule_;
+  GaussRule rule_;
   Rng rng_;
   State now_;
 };
