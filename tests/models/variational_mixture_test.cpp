@@ -199,3 +199,34 @@ TEST_CASE("rare counts keep a finite bound") {
     CHECK(std::isfinite(prior.expected_log_density(one)(0)));
   }
 }
+
+TEST_CASE("the predictive density is the mean of densities drawn from the posterior, and integrates to one") {
+  const Eigen::MatrixXd x = reference::faithful().row(0).leftCols(25);
+  const Eigen::RowVectorXd at = Eigen::RowVectorXd::LinSpaced(20'001, -200, 200);
+  const auto integral = [&](const auto& model) { return model.log_density(at).array().exp().sum() * 0.02; };
+  const auto fit = fit_bayesian_mixture(x, DirichletGate(2, 1.0), {.moves = 0});
+  CHECK(integral(fit.model) == Approx(1).epsilon(1e-4));
+  const Eigen::RowVectorXd few = (Eigen::RowVectorXd(3) << 2, 3.3, 4.5).finished();
+  const Eigen::VectorXd predicted = fit.model.log_density(few).array().exp();
+  Eigen::VectorXd mean = Eigen::VectorXd::Zero(3), square = mean;
+  Rng rng(5);
+  constexpr int draws = 20'000;
+  for (int i = 0; i < draws; ++i) {
+    const Eigen::VectorXd p = fit.model.sample_parameters(rng).log_density(few).array().exp();
+    mean += p / draws, square += p.cwiseAbs2() / draws;
+  }
+  for (Index j = 0; j < 3; ++j) {
+    CHECK(std::abs(mean(j) - predicted(j)) < 5 * std::sqrt((square(j) - mean(j) * mean(j)) / draws));
+  }
+  // What a process leaves to components not seen yet goes to the prior.
+  const auto process = fit_bayesian_mixture(x, StickBreakingGate::pitman_yor(2, 0.4, 2.0), {.moves = 0}).model;
+  CHECK(process.weights().sum() < 0.95);
+  CHECK(process.predictive().size() == 3);
+  CHECK(integral(process) == Approx(1).epsilon(1e-3));
+  // Draws come from where the density says: a tail probability of both.
+  const Eigen::MatrixXd drawn = fit.model.sample(20'000, rng);
+  const double low = (drawn.array() < 3).cast<double>().mean();
+  const double expected =
+      fit.model.log_density(Eigen::RowVectorXd::LinSpaced(10'151, -200, 3)).array().exp().sum() * 0.02;
+  CHECK(std::abs(low - expected) < 0.02);
+}
