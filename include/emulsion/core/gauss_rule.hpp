@@ -13,11 +13,11 @@ struct GaussRule {
 
   /// E[f(z)], z ~ N(0, 1)
   static GaussRule hermite(int n) {
-    return GaussRule(n, 1, [](double k) { return std::sqrt(k); });
+    return {n, 1, [](double k) { return std::sqrt(k); }};
   }
   /// The integral from -1 to 1
   static GaussRule legendre(int n) {
-    return GaussRule(n, 2, [](double k) { return k / std::sqrt(4 * k * k - 1); });
+    return {n, 2, [](double k) { return k / std::sqrt(4 * k * k - 1); }};
   }
 
  private:
