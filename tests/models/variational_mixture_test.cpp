@@ -181,6 +181,20 @@ TEST_CASE("one component of any concentration: a prior of any shape integrates t
   }
 }
 
+TEST_CASE("observations in rows, in float, with unit weights and on two threads: the same posterior") {
+  const Eigen::MatrixXd x = reference::faithful(), transposed = x.transpose();
+  const Eigen::MatrixXf single = x.cast<float>();
+  const Eigen::VectorXd ones = Eigen::VectorXd::Ones(x.cols());
+  const double bound = fit_bayesian_mixture(x, DirichletGate(4, 1.0)).report.objective;
+  CHECK(fit_bayesian_mixture(rows(transposed), DirichletGate(4, 1.0)).report.objective == bound);
+  CHECK(fit_bayesian_mixture(weighted(x, ones), DirichletGate(4, 1.0)).report.objective ==
+        Approx(bound).epsilon(1e-12));
+  CHECK(fit_bayesian_mixture(x, DirichletGate(4, 1.0), {.threads = 2}).report.objective == bound);
+  const Eigen::MatrixXd rounded = single.cast<double>();
+  CHECK(fit_bayesian_mixture(single, DirichletGate(4, 1.0)).report.objective ==
+        Approx(fit_bayesian_mixture(rounded, DirichletGate(4, 1.0)).report.objective).epsilon(1e-9));
+}
+
 TEST_CASE("scale, offset and precision of the data change nothing") {
   const Eigen::MatrixXd x = reference::faithful();
   const auto plain = fit_bayesian_mixture(x);
