@@ -1,5 +1,7 @@
 #pragma once
+#include <atomic>
 #include <chrono>
+#include <memory>
 #include <thread>
 
 #include "emulsion/core/fold.hpp"
@@ -17,17 +19,23 @@ struct ModelLaws {
   bool far = true;         ///< queries of +-1e300 are admissible data
 };
 
-/// A model whose first block takes its time, so that the others are ready before it: the order in which blocks end is
-/// not the order of the data.
+/// A model whose first block waits for another to be ready, on another thread, and then a little longer (a second at
+/// most, where there is none): the order in which blocks end is not the order of the data.
 template <class M>
 struct Delayed : M {
   explicit Delayed(const M& model) : M(model) {}
   template <class EStep>
   void accumulate(const typename M::Data& block, const EStep& e_step, typename M::Scratch& scratch,
                   typename M::Statistics& s) const {
-    if (block.first() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     M::accumulate(block, e_step, scratch, s);
+    if (block.first() > 0) {
+      *other_ended = true;
+      return;
+    }
+    for (int i = 0; i < 1000 && !*other_ended; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
+  std::shared_ptr<std::atomic<bool>> other_ended = std::make_shared<std::atomic<bool>>(false);
 };
 
 /// The laws of a mixture model of points under EM.
