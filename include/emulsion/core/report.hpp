@@ -35,7 +35,8 @@ enum class EventKind {
   constant,          ///< a dimension has one value
   collinear,         ///< a dimension is a linear function of others
   duplicates,        ///< at least half of the observations repeat others
-  few_observations,  ///< fewer observations than a full covariance needs
+  few_observations,  ///< fewer observations than a full covariance, or an expert, needs
+  separated_gate,    ///< covariates tell a component from the others without an error: the gate has no finite maximum
   fell,              ///< the objective fell
   not_finite         ///< the objective was NaN or infinite
 };
@@ -47,9 +48,9 @@ inline std::string_view to_string(Status status) {
 }
 
 inline std::string_view to_string(EventKind kind) {
-  constexpr std::string_view names[] = {"floor active", "emptied",          "reseeded", "dropped",   "degenerate",
-                                        "spurious",     "at bound",         "outlier",  "constant",  "collinear",
-                                        "duplicates",   "few observations", "fell",     "not finite"};
+  constexpr std::string_view names[] = {"floor active", "emptied",          "reseeded",       "dropped",  "degenerate",
+                                        "spurious",     "at bound",         "outlier",        "constant", "collinear",
+                                        "duplicates",   "few observations", "separated gate", "fell",     "not finite"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -56,7 +56,7 @@ class EmRun {
 
   /// E-step of now_, everything that may end the fit, M-step. False at the end.
   [[gnu::cold]] bool step() {
-    auto& statistics = (*fold_)(now_, e_step_);
+    auto& statistics = *(latest_ = &(*fold_)(now_, e_step_));
     reduce_(statistics);
     ++report_.e_steps;
     if constexpr (requires { now_.total_weight(statistics); }) {
@@ -291,11 +291,14 @@ class EmRun {
   [[gnu::cold]] void finish() {
     if (hastened_) {  // the objective of the model returned is exact
       refine(!report_.trace.empty());
-      auto& statistics = (*fold_)(now_, e_step_);
+      latest_ = &(*fold_)(now_, e_step_);
       ++report_.e_steps;
-      note(report_.objective = now_.objective(statistics));
+      note(report_.objective = now_.objective(*latest_));
     }
     if constexpr (Componentwise<M>) note_bounds();
+    if constexpr (requires { now_.describe(*latest_, log_); }) {
+      if (report_.status != Status::objective_fell && report_.status != Status::failed) now_.describe(*latest_, log_);
+    }
     report_.events = std::move(log_.events());
   }
 
@@ -308,6 +311,7 @@ class EmRun {
   bool hastened_;
   M next_, before_, fallback_;
   std::optional<Fold<M, D>> fold_;
+  typename M::Statistics* latest_ = nullptr;  // of the last E-step of now_
   double total_weight_ = data_.total_weight();
   Report report_;
   EventLog log_;

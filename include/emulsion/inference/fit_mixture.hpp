@@ -32,15 +32,13 @@ struct FitOptions {
 /// The restarts of one fit: short runs on at most `sample` observations, ranked, the best finished on all. Where the
 /// default number of restarts is small beside what the data allow in a moment, and the best optimum was reached less
 /// than three times, more of them.
-template <class C, class D>
+template <class Model, class D>
 class MultiStart {
  public:
-  using Model = MixtureOf<C>;
-
-  MultiStart(const C& prototype, const D& data, const FitOptions& options)
+  MultiStart(const Model& prototype, const D& data, const FitOptions& options)
       : prototype_(prototype), data_(data), options_(options), rng_(options.seed), used_(positive_observations(data)) {
     const auto d = static_cast<double>(data.dimension()), k = static_cast<double>(options.components);
-    sample_ = start_sample(prototype, options.components);
+    sample_ = start_sample(prototype[0], options.components);
     const double work = static_cast<double>(std::min(sample_, data.size())) * k * d * (d + 10) * short_run;
     batch_ = most_ = options.restarts;
     if (options.restarts == 0) {
@@ -99,7 +97,7 @@ class MultiStart {
     short_options.acceleration = Acceleration::none;  // plain steps tell how far they still lead
     short_options.max_iterations = std::min(short_run, options_.max_iterations);
     short_options.tolerance = std::max(options_.tolerance, 1e-6);
-    Run run{em(emulsion::seed(prototype_, options_.components, part, rng, seeding), part, short_options)};
+    Run run{em(emulsion::seed(prototype_, part, rng, seeding), part, short_options)};
     const double share = static_cast<double>(part.size()) / static_cast<double>(data_.size());
     passes_ += share * static_cast<double>(run.fit.report.e_steps + 1);
     run.comparable = part.size() == data_.size();
@@ -259,7 +257,7 @@ class MultiStart {
     }
   }
 
-  C prototype_;
+  Model prototype_;
   D data_;
   FitOptions options_;
   Rng rng_;
@@ -271,15 +269,16 @@ class MultiStart {
   std::vector<Index> order_;  // of runs_, best first
 };
 
-/// Fits a mixture of `options.components` members of the prototype's family, with constant weights, by EM from several
-/// starts. The log-likelihood of the result is the best among regular fits; spurious ones, in which a component sits on
-/// a few near-equal observations, are reported and never preferred.
+/// Fits a model of the terms and the number of components that the prototype has, by EM from several starts; its
+/// parameters do not matter, and options.components is not read. The objective of the result is the best among regular
+/// fits; spurious ones, in which a component sits on a few near-equal observations, are reported and never preferred.
 ///
-/// @throws InvalidArgument  for options out of range, fewer observations than components, and data that the family
+/// @throws InvalidArgument  for options out of range, fewer observations than components, and data that the model
 ///                          cannot have produced, before any work
-template <class C, Observations D>
-Fit<MixtureOf<C>> fit_mixture(const C& prototype, const D& data, const FitOptions& options = {}) {
-  const Index k = options.components;
+template <class Gate, class Bank, class... Terms>
+Fit<Mixture<Gate, Bank, Terms...>> fit_mixture(const Mixture<Gate, Bank, Terms...>& prototype,
+                                               const typename Bank::Data& data, FitOptions options = {}) {
+  const Index k = options.components = prototype.size();
   require(k >= 1, "a mixture needs at least one component, got ", k);
   require(options.restarts >= 0, "the number of restarts must not be negative, got ", options.restarts);
   require(options.least_regularity >= 0 && options.least_regularity < 1,
@@ -297,12 +296,20 @@ Fit<MixtureOf<C>> fit_mixture(const C& prototype, const D& data, const FitOption
   require(used >= k, k, " components need at least as many observations, got ", used,
           used < data.size() ? " with positive weight" : "", " (data of ", data.dimension(), " x ", data.size(),
           "; an observation is a column, rows(x) adapts rows)");
-  Components<C>(std::vector<C>(1, prototype)).check(data);  // all of them: the restarts may see a part
-  return MultiStart<C, D>(prototype, data, options)();
+  prototype.check(data);  // all of them: the restarts may see a part
+  return MultiStart<Mixture<Gate, Bank, Terms...>, typename Bank::Data>(prototype, data, options)();
+}
+
+/// A mixture of `options.components` members of the prototype's family, with constant weights.
+template <class C, Observations D>
+requires Component<C> Fit<MixtureOf<C>> fit_mixture(const C& prototype, const D& data, const FitOptions& options = {}) {
+  require(options.components >= 1, "a mixture needs at least one component, got ", options.components);
+  return fit_mixture(equal_components(prototype, options.components), data, options);
 }
 
 template <class C, class Derived>
-Fit<MixtureOf<C>> fit_mixture(const C& prototype, const Eigen::MatrixBase<Derived>& x, const FitOptions& options = {}) {
+requires Component<C> Fit<MixtureOf<C>> fit_mixture(const C& prototype, const Eigen::MatrixBase<Derived>& x,
+                                                    const FitOptions& options = {}) {
   static_assert(Derived::ColsAtCompileTime != 1 || Derived::RowsAtCompileTime == 1,
                 "a column vector is one observation: for n observations of one variable pass x.transpose()");
   return fit_mixture(prototype, typename C::Data(x.derived()), options);

@@ -125,29 +125,38 @@ struct Nearest {
   }
 };
 
-/// A mixture of `components` members of the prototype's family to start a fit from: responsibilities by
+/// A mixture whose components are all the prototype.
+template <class C>
+MixtureOf<C> equal_components(const C& prototype, Index components) {
+  return MixtureOf<C>(ConstantGate(components),
+                      Components<C>(std::vector<C>(static_cast<std::size_t>(components), prototype)));
+}
+
+/// A model to start a fit from, of the terms and the number of components that the prototype has: responsibilities by
 /// `options.start`, then one M-step. The same for any number of threads.
 ///
 /// @throws InvalidArgument  for options that do not fit and data that the family cannot have produced, before any work
 ///
 /// Cost: a check of the data; of starts from centres, about lloyd + 4 passes over a sample of them, else one over all.
-template <class C, Observations D>
-[[gnu::cold]] MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng,
-                                const SeedOptions& options = {}) {
-  require(components >= 1, "a mixture needs at least one component, got ", components);
+template <class Gate, class Bank, class... Terms>
+[[gnu::cold]] Mixture<Gate, Bank, Terms...> seed(const Mixture<Gate, Bank, Terms...>& prototype,
+                                                 const typename Bank::Data& x, Rng& rng,
+                                                 const SeedOptions& options = {}) {
+  using Model = Mixture<Gate, Bank, Terms...>;
+  using D = typename Bank::Data;
   require(x.size() > 0, "a start needs at least one observation, got none (data of ", x.dimension(), " x 0)");
-  MixtureOf<C> model(ConstantGate(components),
-                     Components<C>(std::vector<C>(static_cast<std::size_t>(components), prototype)));
+  Model model = prototype;
+  const Index components = model.size();
   model.check(x);
   check(options, components, x);
   const bool drawn =
       options.start == Start::automatic || options.start == Start::kmeans || options.start == Start::random_means;
-  const Index most = options.sample > 0 ? options.sample : start_sample(prototype, components);
+  const Index most = options.sample > 0 ? options.sample : start_sample(prototype[0], components);
   const D part = drawn && x.size() > most ? x.gather(draw_indices(x, most, rng)) : x;
   model.follow(part);
   Workers workers(useful_threads(options.threads, part.size()));
-  Fold<MixtureOf<C>, D> fold(model, part, workers);
-  MixtureOf<C> next = model;
+  Fold<Model, D> fold(model, part, workers);
+  Model next = model;
   const auto learn = [&](const AnyEStep<D>& e_step) { model.maximize(fold(model, e_step), next); };
   if (options.start == Start::responsibilities) {
     learn(Given{options.responsibilities, x.first()});
@@ -155,7 +164,7 @@ template <class C, Observations D>
     learn(RandomResponsibilities{rng.fork(rng())});
   } else {
     // A pure cluster gives a discrete family probabilities of zero, which EM can never leave: its starts are soft.
-    const double softest = FramedComponent<C> || options.start == Start::means ? 0.0 : 1.0;
+    const double softest = FramedComponent<typename Bank::Member> || options.start == Start::means ? 0.0 : 1.0;
     const double width = std::max(options.width, softest) * std::sqrt(static_cast<double>(x.dimension()));
     Nearest nearest{*frame_of(part, false), {}, {}, width};
     if (options.start == Start::means) {
@@ -179,6 +188,12 @@ template <class C, Observations D>
     learn(nearest);
   }
   return next;
+}
+
+/// `components` members of the prototype's family, with constant weights.
+template <class C, Observations D>
+MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, const SeedOptions& options = {}) {
+  return seed(equal_components(prototype, components), x, rng, options);
 }
 
 template <class C, class Derived>

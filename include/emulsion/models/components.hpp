@@ -175,9 +175,13 @@ class Components {
 
   /// Throws InvalidArgument where the family cannot have produced these data.
   void check(const Data& x) const {
-    require(dimension() != 1 || x.size() != 1 || x.dimension() == 1, "1 observation of dimension ", x.dimension(),
-            "; for ", x.dimension(), " observations of one variable pass x.transpose()");
-    require_dimension(x, dimension());
+    if constexpr (requires { all_.front().check_shape(x); }) {
+      all_.front().check_shape(x);
+    } else {
+      require(dimension() != 1 || x.size() != 1 || x.dimension() == 1, "1 observation of dimension ", x.dimension(),
+              "; for ", x.dimension(), " observations of one variable pass x.transpose()");
+      require_dimension(x, dimension());
+    }
     if constexpr (requires { all_.front().check(x); }) all_.front().check(x);
   }
   /// Reports what is unusual about the data for this family.
