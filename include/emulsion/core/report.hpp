@@ -37,6 +37,7 @@ enum class EventKind {
   duplicates,        ///< at least half of the observations repeat others
   few_observations,  ///< fewer observations than a full covariance, or an expert, needs
   separated_gate,    ///< covariates tell a component from the others without an error: the gate has no finite maximum
+  damped,            ///< an M-step that only promises to climb was shortened, so that the objective did not fall
   fell,              ///< the objective fell
   not_finite         ///< the objective was NaN or infinite
 };
@@ -48,9 +49,10 @@ inline std::string_view to_string(Status status) {
 }
 
 inline std::string_view to_string(EventKind kind) {
-  constexpr std::string_view names[] = {"floor active", "emptied",          "reseeded",       "dropped",  "degenerate",
-                                        "spurious",     "at bound",         "outlier",        "constant", "collinear",
-                                        "duplicates",   "few observations", "separated gate", "fell",     "not finite"};
+  constexpr std::string_view names[] = {"floor active",   "emptied",   "reseeded",   "dropped",
+                                        "degenerate",     "spurious",  "at bound",   "outlier",
+                                        "constant",       "collinear", "duplicates", "few observations",
+                                        "separated gate", "damped",    "fell",       "not finite"};
   return names[static_cast<std::size_t>(kind)];
 }
 

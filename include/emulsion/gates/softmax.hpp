@@ -23,6 +23,12 @@ struct SoftmaxOptions {
   double temperature = 1;  ///< T > 0; towards zero the gate becomes a choice
 };
 
+/// What becomes of a block of linear predictors (b x K, divided by the temperature) before they are normalised:
+/// nothing.
+struct AsIs {
+  void operator()(const Points<>&, double, Scores) const {}
+};
+
 /// Multinomial logistic weights that depend on gate covariates z (p),
 ///
 ///   w_k(z) = exp((a_k + b_k'z) / T) / sum_l exp((a_l + b_l'z) / T),   a_K = 0, b_K = 0,
@@ -36,8 +42,11 @@ struct SoftmaxOptions {
 /// finite maximum: the likelihood approaches its supremum from below, and the report says `separated gate`.
 ///
 /// Cost of a pass: n K p for scores and gradient, n p^2 / 2 for each pair of components that share observations.
-class SoftmaxGate {
+template <class Adjust = AsIs>
+class BasicSoftmaxGate {
  public:
+  static constexpr bool local_m_step = true;
+
   struct Statistics {
     double weight = 0;
     Eigen::VectorXd counts;    // K: sums of responsibilities
@@ -68,8 +77,10 @@ class SoftmaxGate {
   };
 
   /// Equal weights everywhere: the prototype of a fit. `covariates`: p.
-  explicit SoftmaxGate(Index components, Index covariates, const SoftmaxOptions& options = {})
-      : options_(options), frame_(std::make_shared<const Frame>(Frame::identity(std::max<Index>(0, covariates)))),
+  explicit BasicSoftmaxGate(Index components, Index covariates, const SoftmaxOptions& options = {},
+                            const Adjust& adjust = {})
+      : options_(options), adjust_(adjust),
+        frame_(std::make_shared<const Frame>(Frame::identity(std::max<Index>(0, covariates)))),
         coefficients_(Eigen::MatrixXd::Zero(1 + std::max<Index>(0, covariates), std::max<Index>(1, components))),
         shares_(Eigen::VectorXd::Constant(std::max<Index>(1, components), 1 / static_cast<double>(components))) {
     require(components >= 1, "a mixture needs at least one component, got ", components);
@@ -82,8 +93,9 @@ class SoftmaxGate {
   }
 
   /// Coefficients (1 + p) x K: a column (a_k, b_k) per component; the last is subtracted from all.
-  explicit SoftmaxGate(const Eigen::Ref<const Eigen::MatrixXd>& coefficients, const SoftmaxOptions& options = {})
-      : SoftmaxGate(coefficients.cols(), coefficients.rows() - 1, options) {
+  explicit BasicSoftmaxGate(const Eigen::Ref<const Eigen::MatrixXd>& coefficients, const SoftmaxOptions& options = {},
+                            const Adjust& adjust = {})
+      : BasicSoftmaxGate(coefficients.cols(), coefficients.rows() - 1, options, adjust) {
     require(all_finite(coefficients), "the coefficients of a gate must be finite");
     coefficients_ = coefficients / options.temperature;
     const Eigen::VectorXd last = coefficients_.col(size() - 1);
@@ -107,6 +119,7 @@ class SoftmaxGate {
   }
   double temperature() const { return options_.temperature; }
   double ridge() const { return options_.ridge; }
+  const Adjust& adjustment() const { return adjust_; }
   /// K: the share of the observations that each component had in the last M-step; equal before the first.
   const Eigen::VectorXd& weights() const { return shares_; }
   Index free_parameters() const { return (size() - 1) * coefficients_.rows(); }
@@ -137,8 +150,9 @@ class SoftmaxGate {
       double* const column = w.data() + k * w.outerStride();
       std::fill_n(column, b, 0.0);
       if (k + 1 < size()) add_affine(scratch.z, coefficients_(0, k), &coefficients_(0, k) + 1, column);
-      scores.col(k) += w.col(k);
     }
+    adjust_(block.z(), options_.temperature, w);
+    for (Index k = 0; k < size(); ++k) scores.col(k) += w.col(k);
     Soft::normalise(w, nullptr, scratch.normalisers.data());
     for (Index k = 0; k < size(); ++k) scores.col(k) -= scratch.normalisers.head(b);
   }
@@ -172,7 +186,7 @@ class SoftmaxGate {
   }
 
   /// One step up the sum of r_k log w_k(z) (and its ridge) that cannot lead down.
-  [[gnu::cold]] void maximize(const Statistics& s, SoftmaxGate& next) const {
+  [[gnu::cold]] void maximize(const Statistics& s, BasicSoftmaxGate& next) const {
     next.coefficients_ = coefficients_;
     next.shares_ = shares_;
     if (!(s.weight > 0)) return;
@@ -297,7 +311,7 @@ class SoftmaxGate {
                                : Eigen::VectorXd::Constant(shares.size(), 1 / static_cast<double>(shares.size()));
     make_space();
   }
-  [[gnu::cold]] void renew(Index k, const SoftmaxGate& from) {
+  [[gnu::cold]] void renew(Index k, const BasicSoftmaxGate& from) {
     if (k + 1 < size()) coefficients_.col(k) = from.coefficients_.col(k);
     shares_(k) = from.shares_(k);
   }
@@ -348,10 +362,13 @@ class SoftmaxGate {
   }
 
   SoftmaxOptions options_;
+  [[no_unique_address]] Adjust adjust_;
   std::shared_ptr<const Frame> frame_;  // over z
   Eigen::MatrixXd coefficients_;        // (1 + p) x K, divided by the temperature, in the frame
   Eigen::VectorXd shares_;
   Space space_;
 };
+
+using SoftmaxGate = BasicSoftmaxGate<>;
 
 }  // namespace emulsion

@@ -143,6 +143,15 @@ class QuasiNewton {
     return all_finite(b_) && now.unpack(b_);
   }
 
+  /// Makes `now` the middle between the two.
+  template <class M>
+  [[gnu::cold]] bool halve(const M& before, M& now) {
+    before.pack(a_);
+    now.pack(b_);
+    for (Index i = 0; i < size_; ++i) b_(i) = 0.5 * (a_(i) + b_(i));
+    return all_finite(b_) && now.unpack(b_);
+  }
+
   /// The last step was worth as much as g'H g / g'M^-1 g EM steps: 1 - 1 / that is a rate at which the error of the
   /// parameters shrinks under EM, the slowest where the slowest is left.
   double rate() const { return 1 - 1 / stretch_; }

@@ -35,6 +35,7 @@ class Components {
  public:
   using Member = C;
   using Data = typename C::Data;
+  static constexpr bool local_m_step = LocalMStep<C>;
 
   struct Statistics {
     std::vector<typename C::Statistics> all;
