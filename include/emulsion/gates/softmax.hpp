@@ -11,7 +11,7 @@
 #include "emulsion/core/report.hpp"
 #include "emulsion/data/inspect.hpp"
 #include "emulsion/data/regression.hpp"
-#include "emulsion/experts/linear_kernel.hpp"
+#include "emulsion/experts/design_sums.hpp"
 #include "emulsion/gates/constant.hpp"
 #include "emulsion/inference/e_step.hpp"
 
@@ -110,13 +110,10 @@ class BasicSoftmaxGate {
   Index covariates() const { return coefficients_.rows() - 1; }
   /// (1 + p) x K, the last column zero.
   Eigen::MatrixXd coefficients() const {
-    Eigen::MatrixXd result = coefficients_ * options_.temperature;
-    for (Index j = 0; j < covariates(); ++j) {
-      result.row(0) -= frame_->centre(j) * result.row(1 + j);
-      result.row(1 + j) *= frame_->scale(j);
-    }
-    return result;
+    return moved_predictors(coefficients_ * options_.temperature, *frame_, Frame::identity(covariates()));
   }
+  /// The same divided by the temperature, in the coordinates of the frame.
+  const Eigen::MatrixXd& coefficients_in_frame() const { return coefficients_; }
   double temperature() const { return options_.temperature; }
   double ridge() const { return options_.ridge; }
   const Adjust& adjustment() const { return adjust_; }
@@ -143,7 +140,17 @@ class BasicSoftmaxGate {
 
   template <class Data>
   void score(const Data& block, Scratch& scratch, Scores scores) const {
-    scratch.z.pack(block.z(), *frame_);
+    read(block.z(), scratch);
+    score(scratch, scores);
+  }
+  template <class Data>
+  void accumulate(const Data&, const Responsibilities& r, Scratch& scratch, Statistics& s) const {
+    accumulate(r, scratch, s);
+  }
+
+  /// The same in two steps, for those who read once what gates in one frame share.
+  void read(const Points<>& z, Scratch& scratch) const { scratch.z.pack(z, *frame_); }
+  void score(Scratch& scratch, Scores scores) const {
     const Index b = scores.rows();
     Scores w(scratch.weights.topRows(b));
     for (Index k = 0; k < size(); ++k) {
@@ -158,8 +165,7 @@ class BasicSoftmaxGate {
   }
 
   /// Adds value, gradient and curvature of sum r_k log w_k(z).
-  template <class Data>
-  void accumulate(const Data&, const Responsibilities& r, Scratch& scratch, Statistics& s) const {
+  void accumulate(const Responsibilities& r, Scratch& scratch, Statistics& s) const {
     const Index b = r.rows(), rows = scratch.z.rows;
     auto& [z, w, normalisers, total, v] = scratch;
     add_counts(r, s.counts);
@@ -170,19 +176,17 @@ class BasicSoftmaxGate {
     s.weight += total.head(b).sum();
     for (Index k = 0; k < size(); ++k) {
       v.head(b) = r.col(k) - total.head(b).cwiseProduct(w.col(k).head(b));
-      s.gradient(0, k) += v.head(b).sum();
-      add_weighted_sums(z, v.data(), &s.gradient(0, k) + 1);
+      add_design_sums(z, v.data(), &s.gradient(0, k));
       w.col(k).head(b).array() *= total.head(b).array().sqrt();
     }
     for (Index k = 1, pair = 0; k < size(); ++k) {
       for (Index l = 0; l < k; ++l, ++pair) {
         v.head(b) = w.col(k).head(b).cwiseProduct(w.col(l).head(b));
-        add_second(z, v.data(), &s.pairs(0, pair));
+        add_design_squares(z, v.data(), &s.pairs(0, pair));
       }
     }
-    add_second(z, total.data(), s.second.data());
-    s.largest(0) = 1;
-    widen_ranges(z, total.data(), s.largest.data() + 1);
+    add_design_squares(z, total.data(), s.second.data());
+    widen_design_ranges(z, total.data(), s.largest.data());
   }
 
   /// One step up the sum of r_k log w_k(z) (and its ridge) that cannot lead down.
@@ -275,24 +279,28 @@ class BasicSoftmaxGate {
   }
   template <class Data>
   void follow(const Data& data) {
-    const auto frame = frame_of(data.z(), false);
-    for (Index j = 0; j < covariates(); ++j) {
-      const double ratio = frame->scale(j) / frame_->scale(j);
-      coefficients_.row(0) += (frame->centre(j) / ratio - frame_->centre(j)) * coefficients_.row(1 + j);
-      coefficients_.row(1 + j) /= ratio;
-    }
+    follow(frame_of(data.z(), false));
+  }
+  const std::shared_ptr<const Frame>& frame() const { return frame_; }
+  /// Into the coordinates of a frame over z.
+  [[gnu::cold]] void follow(const std::shared_ptr<const Frame>& frame) {
+    coefficients_ = moved_predictors(coefficients_, *frame_, *frame);
     frame_ = frame;
   }
-  /// Whether z tells component k from all others without an error, in the data of the statistics.
+  /// Whether z tells component k from all others without an error, in the data of the statistics: the slopes have no
+  /// finite maximum then, unless a ridge gives them one.
+  bool separates(const Statistics& s, Index k) const {
+    double mixed = 0;
+    for (Index l = 0; l < size(); ++l) {
+      if (l != k) mixed += s.pairs(0, std::max(k, l) * (std::max(k, l) - 1) / 2 + std::min(k, l));
+    }
+    const double alone = std::min(s.counts(k), s.weight - s.counts(k));
+    return options_.ridge == 0 && alone > 1e-6 * s.weight && mixed < 1e-5 * alone;
+  }
   void describe(const Statistics& s, EventLog& log) const {
     for (Index k = 0; k < size() && size() > 1; ++k) {
-      double mixed = 0;
-      for (Index l = 0; l < size(); ++l) {
-        if (l != k) mixed += s.pairs(0, std::max(k, l) * (std::max(k, l) - 1) / 2 + std::min(k, l));
-      }
-      const double alone = std::min(s.counts(k), s.weight - s.counts(k));
-      if (options_.ridge > 0 || !(alone > 1e-6 * s.weight) || !(mixed < 1e-5 * alone)) continue;
-      log.add({EventKind::separated_gate, 0, k, -1, mixed,
+      if (!separates(s, k)) continue;
+      log.add({EventKind::separated_gate, 0, k, -1, s.counts(k),
                sentence({"the gate covariates separate component ", k,
                          " from the others: the gate's slopes have no finite maximum; a ridge gives them one"})});
     }
@@ -341,24 +349,11 @@ class BasicSoftmaxGate {
     const Index p = coefficients_.rows();
     double first = 0, second = 0;  // of all components, the reference (0) included
     for (Index k = 0; k + 1 < size(); ++k) {
-      const double change = step.col(0).segment(k * p, p).cwiseAbs().dot(largest);
+      const double change = emulsion::largest_change(step.col(0).segment(k * p, p), largest);
       if (change > first) second = first, first = change;
       else second = std::max(second, change);
     }
     return first + second;
-  }
-
-  /// sum w (1, z)(1, z)', lower triangle column by column, of a packed block.
-  static void add_second(PackedPoints<double>& z, const double* w, double* to) {
-    z.reference.setZero();
-    const Index p = z.dimension;
-    const double weight = moments_about_reference(z, w, false);
-    if (!(weight > 0)) return;
-    *to++ += weight;
-    for (Index j = 0; j < p; ++j) *to++ += z.first(j);
-    for (Index j = 0; j < p; ++j) {
-      for (Index i = j; i < p; ++i) *to++ += z.second(i, j);
-    }
   }
 
   SoftmaxOptions options_;
