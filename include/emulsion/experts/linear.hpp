@@ -94,9 +94,17 @@ class BasicLinearExpert {
   Eigen::MatrixXd slopes() const { return plain().rightCols(covariates()); }
   /// S (q x q)
   Eigen::MatrixXd covariance() const {
+    if (precision_.diagonal()) return deviations().cwiseAbs2().asDiagonal();
     Eigen::MatrixXd l = precision_.factor();
     for (Index i = 0; i < dimension(); ++i) l.row(i) /= frame_->scale(covariates() + i);
     return l * l.transpose();
+  }
+  /// Square roots of the diagonal of S (q)
+  Eigen::VectorXd deviations() const {
+    if (!precision_.diagonal()) return covariance().diagonal().cwiseSqrt();
+    Eigen::VectorXd result(dimension());
+    for (Index i = 0; i < dimension(); ++i) result(i) = 1 / precision_(i, i) / frame_->scale(covariates() + i);
+    return result;
   }
   Index at_floor() const { return at_floor_; }
   /// Of one expert alone: q (p + 1) coefficients, and the covariance.
@@ -161,7 +169,7 @@ class BasicLinearExpert {
     return result;
   }
   /// Standard deviations of the errors, q x m.
-  Eigen::MatrixXd scale(const Points<>& x) const { return covariance().diagonal().cwiseSqrt().replicate(1, x.size()); }
+  Eigen::MatrixXd scale(const Points<>& x) const { return deviations().replicate(1, x.size()); }
   static double variance(double /*mean*/, double scale) { return scale * scale; }
   /// P(Y <= y) of a response with that mean and scale.
   static double cumulative(double y, double mean, double scale) {

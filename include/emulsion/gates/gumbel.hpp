@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <cstdint>
 
 #include "emulsion/core/random.hpp"
@@ -21,9 +22,9 @@ class GumbelNoise {
     other.rng_ = rng_.fork(static_cast<std::uint64_t>(number) + 1);
     return other;
   }
-  void operator()(const Points<>& z, double temperature, Scores predictors) const {
+  void operator()(Index first, double temperature, Scores predictors) const {
     for (Index i = 0; i < predictors.rows(); ++i) {
-      Rng own = rng_.fork(static_cast<std::uint64_t>(z.first() + i));
+      Rng own = rng_.fork(static_cast<std::uint64_t>(first + i));
       for (Index k = 0; k < predictors.cols(); ++k) predictors(i, k) -= std::log(own.exponential()) / temperature;
     }
   }

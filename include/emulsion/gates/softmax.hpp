@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/error.hpp"
@@ -26,7 +27,7 @@ struct SoftmaxOptions {
 /// What becomes of a block of linear predictors (b x K, divided by the temperature) before they are normalised:
 /// nothing.
 struct AsIs {
-  void operator()(const Points<>&, double, Scores) const {}
+  void operator()(Index /*first*/, double /*temperature*/, Scores) const {}
 };
 
 /// Multinomial logistic weights that depend on gate covariates z (p),
@@ -74,6 +75,7 @@ class BasicSoftmaxGate {
     PackedPoints<double> z;
     Eigen::MatrixXd weights;                // b x K
     Eigen::VectorXd normalisers, total, v;  // b
+    Index first = 0;                        // the place of the block in the data
   };
 
   /// Equal weights everywhere: the prototype of a fit. `covariates`: p.
@@ -116,7 +118,13 @@ class BasicSoftmaxGate {
   const Eigen::MatrixXd& coefficients_in_frame() const { return coefficients_; }
   double temperature() const { return options_.temperature; }
   double ridge() const { return options_.ridge; }
-  const Adjust& adjustment() const { return adjust_; }
+  /// Where the adjustment is random, the gates that predictions average.
+  std::vector<BasicSoftmaxGate> draws() const requires requires(const Adjust& adjust) { adjust.draw(0); }
+  {
+    std::vector<BasicSoftmaxGate> all(static_cast<std::size_t>(adjust_.draws()), *this);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i].adjust_ = adjust_.draw(static_cast<int>(i));
+    return all;
+  }
   /// K: the share of the observations that each component had in the last M-step; equal before the first.
   const Eigen::VectorXd& weights() const { return shares_; }
   Index free_parameters() const { return (size() - 1) * coefficients_.rows(); }
@@ -134,8 +142,12 @@ class BasicSoftmaxGate {
   }
   Scratch scratch(Index most) const {
     const Index rows = PackedPoints<double>::up(most, PackedPoints<double>::strip);
-    return {PackedPoints<double>(most, covariates()), Eigen::MatrixXd(rows + 8, size()), Eigen::VectorXd(rows),
-            Eigen::VectorXd(rows), Eigen::VectorXd(rows)};
+    return {PackedPoints<double>(most, covariates()),
+            Eigen::MatrixXd(rows + 8, size()),
+            Eigen::VectorXd(rows),
+            Eigen::VectorXd(rows),
+            Eigen::VectorXd(rows),
+            0};
   }
 
   template <class Data>
@@ -149,7 +161,10 @@ class BasicSoftmaxGate {
   }
 
   /// The same in two steps, for those who read once what gates in one frame share.
-  void read(const Points<>& z, Scratch& scratch) const { scratch.z.pack(z, *frame_); }
+  void read(const Points<>& z, Scratch& scratch) const {
+    scratch.z.pack(z, *frame_);
+    scratch.first = z.first();
+  }
   void score(Scratch& scratch, Scores scores) const {
     const Index b = scores.rows();
     Scores w(scratch.weights.topRows(b));
@@ -158,7 +173,7 @@ class BasicSoftmaxGate {
       std::fill_n(column, b, 0.0);
       if (k + 1 < size()) add_affine(scratch.z, coefficients_(0, k), &coefficients_(0, k) + 1, column);
     }
-    adjust_(block.z(), options_.temperature, w);
+    adjust_(scratch.first, options_.temperature, w);
     for (Index k = 0; k < size(); ++k) scores.col(k) += w.col(k);
     Soft::normalise(w, nullptr, scratch.normalisers.data());
     for (Index k = 0; k < size(); ++k) scores.col(k) -= scratch.normalisers.head(b);
@@ -167,7 +182,7 @@ class BasicSoftmaxGate {
   /// Adds value, gradient and curvature of sum r_k log w_k(z).
   void accumulate(const Responsibilities& r, Scratch& scratch, Statistics& s) const {
     const Index b = r.rows(), rows = scratch.z.rows;
-    auto& [z, w, normalisers, total, v] = scratch;
+    auto& [z, w, normalisers, total, v, first] = scratch;
     add_counts(r, s.counts);
     total.head(b) = r.col(0);
     for (Index k = 1; k < size(); ++k) total.head(b) += r.col(k);

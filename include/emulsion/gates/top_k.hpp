@@ -1,6 +1,4 @@
 #pragma once
-#include <algorithm>
-#include <array>
 #include <limits>
 
 #include "emulsion/gates/softmax.hpp"
@@ -12,7 +10,7 @@ class LargestOnly {
  public:
   explicit LargestOnly(Index k = 1) : k_(k) { require(k >= 1, "a top-k gate keeps at least one component, got ", k); }
   Index k() const { return k_; }
-  void operator()(const Points<>&, double, Scores predictors) const {
+  void operator()(Index, double, Scores predictors) const {
     const Index size = predictors.cols();
     for (Index i = 0; i < predictors.rows(); ++i) {
       for (Index left = size; left > k_; --left) {  // the smallest, of equals the last
@@ -34,7 +32,9 @@ class LargestOnly {
 /// experts; Shazeer et al., 2017): TopKGate(K, p, {}, LargestOnly(2)).
 ///
 /// Which components an observation may have changes with the coefficients, so that an M-step cannot promise not to
-/// lower the likelihood: em() damps it, and ends with `objective fell` and the model before where that does not help.
+/// lower the likelihood: em() damps it, and ends with `objective fell` and the model before where that does not help. A
+/// component that an observation may not have learns nothing from it: go on from a softmax gate that was fitted,
+/// TopKGate(softmax.coefficients(), {}, LargestOnly(2)).
 /// Cost besides the softmax gate's: n K (K - k).
 using TopKGate = BasicSoftmaxGate<LargestOnly>;
 

@@ -27,6 +27,11 @@ using MixtureOfExperts = Mixture<Gate, Components<Expert>>;
 template <class Gate>
 Eigen::MatrixXd gate_probabilities(const Gate& gate, const Covariates& given) {
   if constexpr (requires { gate.check(given); }) gate.check(given);
+  if constexpr (requires { gate.draws(); }) {  // a random gate: the mean of its draws
+    Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(given.size(), gate.size());
+    for (const auto& draw : gate.draws()) sum += gate_probabilities(draw, given);
+    return sum / static_cast<double>(gate.draws().size());
+  }
   Eigen::MatrixXd result = Eigen::MatrixXd::Zero(given.size(), gate.size());
   Eigen::VectorXd normalisers(default_block);
   auto scratch = gate.scratch(default_block);
