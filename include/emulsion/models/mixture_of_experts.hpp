@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "emulsion/core/log_sum_exp.hpp"
+#include "emulsion/data/inspect.hpp"
 #include "emulsion/data/regression.hpp"
 #include "emulsion/models/mixture.hpp"
 
