@@ -1,6 +1,7 @@
 // Mixtures of linear experts under the laws of every mixture of experts, and broken experts that the laws catch.
 #include "emulsion/testing/expert_laws.hpp"
 
+#include "emulsion/core/constants.hpp"
 #include "emulsion/mixture_of_experts.hpp"
 #include "testing/laws.hpp"
 
@@ -36,6 +37,93 @@ MixtureOfExperts<Gate, LinearExpert> experts(const Gate& gate, Index p, Index q,
   return MixtureOfExperts<Gate, LinearExpert>(gate, Components<LinearExpert>(all));
 }
 
+/// y | x ~ N(b x, 1), the smallest expert there is; `defect` makes one thing wrong.
+enum class Defect { none, mean, variance, cumulative, sample, density, gradient, maximize, weight, state };
+
+template <Defect defect>
+class SlopeExpert {
+ public:
+  using Data = Regression;
+  struct Statistics {
+    double xx = 0, xy = 0;
+    Statistics& operator+=(const Statistics& other) {
+      xx += other.xx, xy += other.xy;
+      return *this;
+    }
+    Statistics& operator*=(double c) {
+      xx *= c, xy *= c;
+      return *this;
+    }
+    template <class Visitor>
+    void visit(Visitor&& visitor) {
+      visitor(xx), visitor(xy);
+    }
+  };
+
+  Index dimension() const { return 1; }
+  Index covariates() const { return 1; }
+  Index free_parameters() const { return 1; }
+  void check_shape(const Data& data) const { data.require_shape(1, 1); }
+  void log_density(const Data& block, Eigen::Ref<VectorXd> out) const {
+    for (Index i = 0; i < block.size(); ++i) {
+      const double off = block.y()(0, i) - slope_ * block.x()(0, i);
+      out(i) -= 0.5 * (off * off + log_two_pi) - (defect == Defect::density ? 1e-4 : 0);
+    }
+  }
+  Statistics statistics() const { return {}; }
+  void accumulate(const Data& block, const Eigen::Ref<const VectorXd>& w, Statistics& s) const {
+    for (Index i = 0; i < block.size(); ++i) {
+      const double weight = defect == Defect::weight ? std::sqrt(w(i)) : w(i), x = block.x()(0, i);
+      s.xx += weight * x * x, s.xy += weight * x * block.y()(0, i);
+    }
+  }
+  void maximize(const Statistics& s, SlopeExpert& next) const {
+    const double found = s.xx > 0 ? s.xy / s.xx : slope_;
+    if (defect == Defect::state) next.slope_ += 0.1 * (found - next.slope_);
+    else next.slope_ = found + (defect == Defect::maximize ? 1e-4 : 0);
+  }
+  Index parameters() const { return 1; }
+  void pack(VectorXd& v, Index& at) const { v(at++) = slope_; }
+  bool unpack(const VectorXd& v, Index& at) { return std::isfinite(slope_ = v(at++)); }
+  void gradient(const Statistics& s, VectorXd& v, Index& at) const {
+    v(at++) = (s.xy - slope_ * s.xx) * (defect == Defect::gradient ? 1.01 : 1);
+  }
+  MatrixXd mean(const Points<>& x) const {
+    return slope_ * x.matrix() + MatrixXd::Constant(1, x.size(), defect == Defect::mean ? 1e-4 : 0);
+  }
+  MatrixXd scale(const Points<>& x) const { return MatrixXd::Ones(1, x.size()); }
+  static double variance(double, double) { return defect == Defect::variance ? 1.001 : 1; }
+  static double cumulative(double y, double mean, double) {
+    const double z = defect == Defect::cumulative ? 1.001 * (y - mean) : y - mean;
+    return 0.5 * std::erfc(-z / std::sqrt(2.0));
+  }
+  VectorXd sample(const Eigen::Ref<const VectorXd>& mean, const Eigen::Ref<const VectorXd>&, Rng& rng) const {
+    return VectorXd::Constant(1, mean(0) + (defect == Defect::sample ? 1.3 : 1) * rng.normal());
+  }
+
+ private:
+  double slope_ = 0;
+};
+
+template <Defect defect>
+std::vector<std::string> laws_of_slopes() {
+  Rng rng(5);
+  MatrixXd x(1, 200), y(1, 200);
+  for (Index i = 0; i < 200; ++i) {
+    x(0, i) = 1 + 2 * rng.uniform();
+    y(0, i) = (rng.uniform() < 0.4 ? 3 : -1) * x(0, i) + rng.normal();
+  }
+  using Expert = SlopeExpert<defect>;
+  const MixtureOfExperts<ConstantGate, Expert> start(ConstantGate(2), Components<Expert>(std::vector<Expert>(2)));
+  return testing::expert_laws(start, Regression(x, y), 1);
+}
+template <Defect defect>
+void caught(const char* law) {
+  std::string all;
+  for (const std::string& sentence : laws_of_slopes<defect>()) all += sentence + '\n';
+  CHECK_THAT(all, ContainsSubstring(law));
+}
+
 }  // namespace
 
 TEST_CASE("the laws of a mixture of experts: linear experts under every gate") {
@@ -52,4 +140,17 @@ TEST_CASE("the laws of a mixture of experts: linear experts under every gate") {
                                                                        several, seed, {.conditional = false}));
     }
   }
+}
+
+TEST_CASE("the laws of experts find what is wrong with an expert") {
+  CHECK(laws_of_slopes<Defect::none>().empty());
+  caught<Defect::mean>("mean() is that of the density");
+  caught<Defect::variance>("variance() is that of the density");
+  caught<Defect::cumulative>("cumulative() is the distribution function of the density");
+  caught<Defect::sample>("sample() draws from the density");
+  caught<Defect::density>("the density sums to one");
+  caught<Defect::gradient>("gradient is that of the observed objective");
+  caught<Defect::maximize>("maximize finds the maximum");
+  caught<Defect::weight>("a weight of two is the observation twice");
+  caught<Defect::state>("maximize(s, next) writes all of next");
 }
