@@ -55,8 +55,8 @@ class BasicLinearExpert {
   [[gnu::cold]] BasicLinearExpert(const Eigen::Ref<const Eigen::VectorXd>& intercept,
                                   const Eigen::Ref<const Eigen::MatrixXd>& slopes,
                                   const Eigen::Ref<const Eigen::MatrixXd>& covariance,
-                                  Covariance structure = Covariance::full)
-      : BasicLinearExpert(slopes.cols(), std::max<Index>(1, intercept.size()), structure) {
+                                  Covariance structure = Covariance::full, double floor = default_floor)
+      : BasicLinearExpert(slopes.cols(), std::max<Index>(1, intercept.size()), structure, floor) {
     const Index q = intercept.size();
     require(q >= 1 && slopes.rows() == q && covariance.rows() == q && covariance.cols() == q, "an expert with ", q,
             " intercepts needs slopes of ", q, " x p and a covariance of ", q, " x ", q, ", got ", slopes.rows(), " x ",
@@ -131,9 +131,17 @@ class BasicLinearExpert {
   }
 
   /// out(i) += log p(y_i | x_i)
-  void log_density(Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
+  void log_density(const Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
     add_log_density_affine(block, rows_.data(), shift_.data(), dimension(), constant_, out.data());
   }
+  /// The log density where the errors are zero: -q / 2 log(2 pi) - 1/2 log |S|.
+  double log_peak() const { return constant_; }
+  /// out(i) -= (y_i - b - B x_i)' S^-1 (y_i - b - B x_i) / 2
+  void subtract_half_squares(const Packed& block, double* out) const {
+    add_log_density_affine(block, rows_.data(), shift_.data(), dimension(), 0, out);
+  }
+  /// z(i) += (y_i - b - B x_i) / s of a single response.
+  void add_standardised_errors(const Packed& block, double* z) const { add_affine(block, -shift_(0), rows_.data(), z); }
 
   /// log |L^-1 (y - b - B x)|: ranks experts where no density is above zero.
   [[gnu::cold]] double log_distance(const Data& data, Index i) const {
@@ -220,6 +228,16 @@ class BasicLinearExpert {
     next = std::move(found.front());
   }
 
+  /// The M-step of one expert whose covariance is not tied; the scatter of the residuals is divided by `weight`, which
+  /// differs from that of the statistics where families around this one have latent variables.
+  [[gnu::cold]] void maximize(const Statistics& s, double weight, BasicLinearExpert& next, Workspace& work) const {
+    next.copy_parameters(*this);
+    if (!(s.weight > least_weight)) return;
+    work.spread.setZero();
+    next.regress(s, work);
+    next.estimate_covariance(work.residual, weight, work);
+  }
+
   /// The M-step of all experts at once: pools the residuals where the covariance is tied.
   [[gnu::cold]] static void maximize_all(const std::vector<Statistics>& s, const std::vector<BasicLinearExpert>& now,
                                          std::vector<BasicLinearExpert>& next, Workspace& work) {
@@ -252,21 +270,28 @@ class BasicLinearExpert {
 
   // --- unconstrained parameters: coefficients in the frame, and the chart of the precision factor ---------------------------
 
+  /// Of one expert; without its covariance where that is another's.
+  [[gnu::cold]] void pack(Eigen::VectorXd& v, Index& at, bool covariance = true) const {
+    for (Index i = 0; i < coefficients_.size(); ++i) v(at++) = coefficients_.data()[i];
+    if (covariance) precision_.pack(v, at);
+  }
+  [[gnu::cold]] bool unpack(const Eigen::VectorXd& v, Index& at, const BasicLinearExpert* tied_to = nullptr) {
+    for (Index i = 0; i < coefficients_.size(); ++i) coefficients_.data()[i] = v(at++);
+    if (tied_to) precision_ = tied_to->precision_;
+    else precision_.unpack(v, at);
+    at_floor_ = 0;
+    if (!precision_.clear_of(floor_, frame_->spread.tail(dimension()))) return false;
+    refresh();
+    return true;
+  }
   [[gnu::cold]] static void pack(const std::vector<BasicLinearExpert>& all, Eigen::VectorXd& v, Index& at) {
-    for (const BasicLinearExpert& e : all) {
-      for (Index i = 0; i < e.coefficients_.size(); ++i) v(at++) = e.coefficients_.data()[i];
-      if (e.structure() != Covariance::tied || &e == &all.front()) e.precision_.pack(v, at);
-    }
+    for (const BasicLinearExpert& e : all) e.pack(v, at, e.structure() != Covariance::tied || &e == &all.front());
   }
   /// False where a covariance would lie below the floor.
   [[gnu::cold]] static bool unpack(std::vector<BasicLinearExpert>& all, const Eigen::VectorXd& v, Index& at) {
     for (BasicLinearExpert& e : all) {
-      for (Index i = 0; i < e.coefficients_.size(); ++i) e.coefficients_.data()[i] = v(at++);
-      if (e.structure() != Covariance::tied || &e == &all.front()) e.precision_.unpack(v, at);
-      else e.precision_ = all.front().precision_;
-      e.at_floor_ = 0;
-      if (!e.precision_.clear_of(e.floor_, e.frame_->spread.tail(e.dimension()))) return false;
-      e.refresh();
+      const bool tied = e.structure() == Covariance::tied && &e != &all.front();
+      if (!e.unpack(v, at, tied ? &all.front() : nullptr)) return false;
     }
     return true;
   }
@@ -284,6 +309,49 @@ class BasicLinearExpert {
       }
       for (Index i = start; i < at; ++i) v(i) = 0;
       if (s[k].weight > 0) e.add_gradient(s[k], &v(start), &v(factor));
+    }
+  }
+
+  /// Adds those of one expert.
+  void add_gradient(const Statistics& s, double* by_coefficients, double* by_chart) const {
+    const Index p = covariates(), q = dimension(), d = p + q;
+    const auto scatter = [&](Index i, Index j) {
+      return s.scatter(i >= j ? lower_place(i, j, d) : lower_place(j, i, d));
+    };
+    Eigen::VectorXd mean(q), cross(q), none = Eigen::VectorXd::Zero(q), pull = none;
+    Eigen::VectorXd residual(precision_.diagonal() ? q : q * (q + 1) / 2);
+    for (Index r = 0; r < q; ++r) {
+      mean(r) = s.mean(p + r) - coefficients_(r, 0);
+      for (Index j = 0; j < p; ++j) mean(r) -= coefficients_(r, 1 + j) * s.mean(j);
+    }
+    Eigen::MatrixXd crossed(q, p);  // scatter of residuals and covariates
+    for (Index r = 0; r < q; ++r) {
+      for (Index j = 0; j < p; ++j) {
+        double sum = scatter(p + r, j);
+        for (Index i = 0; i < p; ++i) sum -= coefficients_(r, 1 + i) * scatter(i, j);
+        crossed(r, j) = sum;
+      }
+    }
+    Index at = 0;
+    for (Index c = 0; c < q; ++c) {
+      for (Index r = c; r < (precision_.diagonal() ? c + 1 : q); ++r) {
+        double sum = scatter(p + r, p + c);
+        for (Index j = 0; j < p; ++j) {
+          sum -= coefficients_(r, 1 + j) * scatter(j, p + c) + crossed(r, j) * coefficients_(c, 1 + j);
+        }
+        residual(at++) = sum;
+      }
+    }
+    precision_.add_gradient(residual, s.weight, mean, none, pull.data(), by_chart);
+    for (Index r = 0; r < q; ++r) by_coefficients[r] += pull(r);
+    Eigen::VectorXd z(q);
+    for (Index j = 0; j < p; ++j) {  // S^-1 sum w (residual) x_j
+      for (Index r = 0; r < q; ++r) cross(r) = crossed(r, j) + s.weight * mean(r) * s.mean(j);
+      precision_.times(cross.data(), z.data());
+      for (Index r = 0; r < q; ++r) {
+        for (Index i = precision_.diagonal() ? r : 0; i <= r; ++i)
+          by_coefficients[(1 + j) * q + i] += precision_(r, i) * z(r);
+      }
     }
   }
 
@@ -323,6 +391,20 @@ class BasicLinearExpert {
     for (BasicLinearExpert& e : all) {
       if (!(*e.frame_ == *all.front().frame_)) e = e.in(all.front().frame_);
     }
+  }
+  /// Moves it to the middle of the frame: coefficients zero, deviations the spreads.
+  [[gnu::cold]] void centre() {
+    coefficients_.setZero();
+    precision_ = PrecisionFactor(structure(), dimension());
+    precision_.rescale(frame_->spread.tail(dimension()));
+    refresh();
+  }
+  /// Coefficients (q x (1 + p)) in the frame, and of a single response the reciprocal deviation, in the frame too.
+  void set(const Eigen::Ref<const Eigen::MatrixXd>& coefficients, double precision, Index held = 0) {
+    coefficients_ = coefficients;
+    precision_.at(0, 0) = precision;
+    at_floor_ = held;
+    refresh();
   }
 
   /// Of the residual variances: see regularity_of.
@@ -366,48 +448,6 @@ class BasicLinearExpert {
   void estimate_covariance(const Eigen::VectorXd& residual, double weight, Workspace& work) {
     at_floor_ = precision_.estimate(residual, weight, work.spread, floor_, work.space);
     refresh();
-  }
-
-  void add_gradient(const Statistics& s, double* by_coefficients, double* by_chart) const {
-    const Index p = covariates(), q = dimension(), d = p + q;
-    const auto scatter = [&](Index i, Index j) {
-      return s.scatter(i >= j ? lower_place(i, j, d) : lower_place(j, i, d));
-    };
-    Eigen::VectorXd mean(q), cross(q), none = Eigen::VectorXd::Zero(q), pull = none;
-    Eigen::VectorXd residual(precision_.diagonal() ? q : q * (q + 1) / 2);
-    for (Index r = 0; r < q; ++r) {
-      mean(r) = s.mean(p + r) - coefficients_(r, 0);
-      for (Index j = 0; j < p; ++j) mean(r) -= coefficients_(r, 1 + j) * s.mean(j);
-    }
-    Eigen::MatrixXd crossed(q, p);  // scatter of residuals and covariates
-    for (Index r = 0; r < q; ++r) {
-      for (Index j = 0; j < p; ++j) {
-        double sum = scatter(p + r, j);
-        for (Index i = 0; i < p; ++i) sum -= coefficients_(r, 1 + i) * scatter(i, j);
-        crossed(r, j) = sum;
-      }
-    }
-    Index at = 0;
-    for (Index c = 0; c < q; ++c) {
-      for (Index r = c; r < (precision_.diagonal() ? c + 1 : q); ++r) {
-        double sum = scatter(p + r, p + c);
-        for (Index j = 0; j < p; ++j) {
-          sum -= coefficients_(r, 1 + j) * scatter(j, p + c) + crossed(r, j) * coefficients_(c, 1 + j);
-        }
-        residual(at++) = sum;
-      }
-    }
-    precision_.add_gradient(residual, s.weight, mean, none, pull.data(), by_chart);
-    for (Index r = 0; r < q; ++r) by_coefficients[r] += pull(r);
-    Eigen::VectorXd z(q);
-    for (Index j = 0; j < p; ++j) {  // S^-1 sum w (residual) x_j
-      for (Index r = 0; r < q; ++r) cross(r) = crossed(r, j) + s.weight * mean(r) * s.mean(j);
-      precision_.times(cross.data(), z.data());
-      for (Index r = 0; r < q; ++r) {
-        for (Index i = precision_.diagonal() ? r : 0; i <= r; ++i)
-          by_coefficients[(1 + j) * q + i] += precision_(r, i) * z(r);
-      }
-    }
   }
 
   /// What densities read: the rows of (-W B, W), the shifts W b, the constant.
