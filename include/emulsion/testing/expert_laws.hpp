@@ -159,15 +159,16 @@ class ExpertSuite {
         gradient(*model, v, g);
         for (Index j = 0; j < v.size(); ++j) {
           double value[2];
+          const double h = 1e-5 * std::min(1.0, std::abs(v(j)));  // roots may be small
           bool inside = std::abs(v(j)) > 1e-3;  // roots of weights: not at their border
           for (int side = 0; side < 2; ++side) {
             M near = *model;
             Eigen::VectorXd u = v;
-            u(j) += side == 0 ? -1e-5 : 1e-5;
+            u(j) += side == 0 ? -h : h;
             inside = near.unpack(u) && inside;
             if (inside) value[side] = objective(near, data_);
           }
-          const double slope = inside ? (value[1] - value[0]) / 2e-5 : 0;
+          const double slope = inside ? (value[1] - value[0]) / (2 * h) : 0;
           if (!inside || !std::isfinite(slope)) continue;
           findings_.expect_near(g(j), slope, 1e-5 * (n + g.cwiseAbs().maxCoeff()),
                                 "gradient is that of the observed objective");
