@@ -7,6 +7,7 @@
 #include "emulsion/mixture_of_experts.hpp"
 #include "emulsion/testing/component_laws.hpp"
 #include "emulsion/testing/em_laws.hpp"
+#include "emulsion/testing/expert_laws.hpp"
 #include "reference/experts.hpp"
 
 namespace checks {
@@ -45,10 +46,7 @@ inline MatrixXd covariates(Index p, Index n, Rng& rng) {
 /// Responses (q x n) that the expert draws at x.
 template <class Expert>
 MatrixXd responses(const Expert& expert, const MatrixXd& x, Rng& rng) {
-  const auto location = [&] {
-    if constexpr (requires { expert.location(x); }) return expert.location(x);
-    else return expert.mean(x);
-  }();
+  const MatrixXd location = response_locations(expert, x);
   const MatrixXd scale = expert.scale(x);
   MatrixXd y(expert.dimension(), x.cols());
   for (Index i = 0; i < x.cols(); ++i) y.col(i) = expert.sample(location.col(i), scale.col(i), rng);
@@ -131,6 +129,43 @@ void check_traces(const Expert& prototype, const Make& data_of) {
       }
       CHECK(worst < 1e-12 * (1 + std::abs(fit.report.objective)));
     }
+  }
+}
+
+/// Mean, variance and distribution function at x are those of the density, which is integrated from `low` to `high`,
+/// beyond which there is nothing; the draws follow it.
+template <class Expert>
+void check_prediction(const Expert& expert, double x, double low, double high) {
+  const Index n = 100'000;
+  const double step = (high - low) / static_cast<double>(n);
+  MatrixXd y(1, n + 1);
+  VectorXd weight(n + 1);  // Simpson's
+  for (Index i = 0; i <= n; ++i) {
+    y(0, i) = i < n ? low + static_cast<double>(i) * step : high;
+    weight(i) = (i == 0 || i == n ? 1 : (i % 2 == 1 ? 4 : 2)) * step / 3;
+  }
+  const Regression points(MatrixXd(MatrixXd::Constant(1, n + 1, x)), y);
+  const VectorXd density = emulsion::testing::log_density(expert, points).array().exp();
+  const VectorXd p = weight.cwiseProduct(density);
+  const double mean = p.dot(y.row(0).transpose());
+  const double variance = (p.array() * (y.row(0).transpose().array() - mean).square()).sum();
+  CHECK(p.sum() == Approx(1).epsilon(1e-10));
+  const double location = response_locations(expert, single(x))(0, 0), scale = expert.scale(single(x))(0, 0);
+  CHECK(expert.mean(single(x))(0, 0) == Approx(mean).epsilon(1e-9).margin(1e-9 * scale));
+  CHECK(expert.variance(location, scale) == Approx(variance).epsilon(1e-8));
+  for (Index i = n / 10; i < n; i += n / 10) {
+    const double below = p.head(i).sum() + density(i) * step / 3;
+    CHECK(expert.cumulative(y(0, i), location, scale) == Approx(below).margin(1e-10));
+  }
+  Rng rng(9);
+  const Index draws = 40'000;
+  const MatrixXd drawn = responses(expert, MatrixXd::Constant(1, draws, x), rng);
+  const double deviation = std::sqrt(variance / static_cast<double>(draws));
+  CHECK(std::abs(drawn.mean() - mean) < 4.5 * deviation);
+  for (const double z : {-1.0, 0.0, 1.5}) {
+    const double at = mean + z * std::sqrt(variance), below = expert.cumulative(at, location, scale);
+    const double share = static_cast<double>((drawn.array() <= at).count()) / static_cast<double>(draws);
+    CHECK(std::abs(share - below) < 4.5 * std::sqrt(below * (1 - below) / static_cast<double>(draws)) + 1e-12);
   }
 }
 

@@ -39,4 +39,31 @@ inline double log_normal_cdf(double z) {
   return -0.5 * z * z - 0.5 * log_two_pi + std::log(mills_ratio(-z));
 }
 
+/// A standard normal on an interval (a, b): log(Phi(b) - Phi(a)), and how fast it falls where a rises and rises where b
+/// does.
+struct NormalInterval {
+  double log_probability;
+  double at_lower, at_upper;  ///< phi(a), phi(b), divided by the probability
+};
+
+/// Of the interval from z - below to z + above (both not negative, or infinite), for a point z in it; the logarithm is
+/// that of the probability times exp(z^2 / 2), so that the density of z on the interval keeps its digits far out. Of an
+/// interval narrower than w, w below one, digits are lost: 1e-16 / w remain.
+inline NormalInterval normal_interval(double z, double below, double above) {
+  const double a = z - below, b = z + above;
+  if (b < 0) {  // the mirror image
+    const NormalInterval image = normal_interval(-z, above, below);
+    return {image.log_probability, image.at_upper, image.at_lower};
+  }
+  if (a > 0) {
+    const double ratio = std::exp(-0.5 * (below + above) * (a + b));  // phi(b) / phi(a)
+    const double mass = mills_ratio(a) - (ratio > 0 ? ratio * mills_ratio(b) : 0.0);
+    return {std::log(mass) - 0.5 * log_two_pi + 0.5 * below * (z + a), 1 / mass, ratio / mass};
+  }
+  const double outside = normal_cdf(a) + normal_cdf(-b);
+  const double inside = 0.5 * (std::erf(b / std::sqrt(2.0)) - std::erf(a / std::sqrt(2.0)));
+  return {(outside < 0.5 ? std::log1p(-outside) : std::log(inside)) + 0.5 * z * z, normal_density(a) / inside,
+          normal_density(b) / inside};
+}
+
 }  // namespace emulsion

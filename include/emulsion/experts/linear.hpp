@@ -38,6 +38,7 @@ class BasicLinearExpert {
   using Packed = PackedPoints<double>;
 
   static constexpr double default_floor = 1e-12;
+  static constexpr double least_weight = 1e-305;  ///< below it, sums of weighted observations lose their digits
 
   /// Zero coefficients and unit variances: the prototype of a fit.
   [[gnu::cold]] explicit BasicLinearExpert(Index covariates, Index responses = 1,
@@ -414,8 +415,6 @@ class BasicLinearExpert {
   }
 
  private:
-  static constexpr double least_weight = 1e-305;  // below it, sums of weighted observations lose their digits
-
   static Index checked(Index responses) {
     require(responses >= 1, "an expert needs at least one response, got ", responses);
     return responses;

@@ -223,7 +223,7 @@ class StudentTExpert : public LinearLocation<StudentTExpert> {
     next.freedom_ = freedom_;
     next.prototype_ = prototype_;
     line_.maximize(s.moments, s.moments.weight, next.line_, work);
-    const bool learnt = s.moments.weight > 1e-305;
+    const bool learnt = s.moments.weight > LinearExpert::least_weight;
     if (learnt) {
       bool expanded = true;
       if (next.at_floor() > 0) {

@@ -29,10 +29,12 @@ class AtCovariates {
   using Statistics = typename Expert::Statistics;
 
   AtCovariates(Expert expert, const Eigen::Ref<const Eigen::VectorXd>& x)
-      : expert_(std::move(expert)), x_(x), mean_(expert_.mean(Points<>(x_))), scale_(expert_.scale(Points<>(x_))) {}
+      : expert_(std::move(expert)), x_(x), mean_(expert_.mean(Points<>(x_))),
+        location_(response_locations(expert_, Points<>(x_))), scale_(expert_.scale(Points<>(x_))) {}
 
   const Expert& expert() const { return expert_; }
   const Eigen::MatrixXd& mean() const { return mean_; }
+  const Eigen::MatrixXd& location() const { return location_; }
   const Eigen::MatrixXd& scale() const { return scale_; }
   Index dimension() const { return expert_.dimension(); }
   Index free_parameters() const { return expert_.free_parameters(); }
@@ -47,13 +49,13 @@ class AtCovariates {
     read(expert_, with_x(y), [&](auto& block) { expert_.accumulate(block, w, s); });
   }
   void maximize(const Statistics& s, AtCovariates& next) const { expert_.maximize(s, next.expert_); }
-  Eigen::VectorXd sample(Rng& rng) const { return expert_.sample(mean_.col(0), scale_.col(0), rng); }
+  Eigen::VectorXd sample(Rng& rng) const { return expert_.sample(location_.col(0), scale_.col(0), rng); }
 
  private:
   Regression with_x(const Data& y) const { return Regression(Eigen::MatrixXd(x_.replicate(1, y.size())), y); }
 
   Expert expert_;
-  Eigen::MatrixXd x_, mean_, scale_;  // p x 1, q x 1, q x 1
+  Eigen::MatrixXd x_, mean_, location_, scale_;  // p x 1, then q x 1
 };
 
 /// What an expert says of a response at one x: its density sums to one, sample() draws from it, and its mean, variance
@@ -69,7 +71,8 @@ void response_laws(const Expert& expert, const Eigen::VectorXd& x, const ExpertL
   if (!nodes.usable || nodes.random) return;
   const Eigen::VectorXd p = log_density(y, Points<>(nodes.x));
   for (Index r = 0; r < y.dimension(); ++r) {
-    const double mean = y.mean()(r, 0), scale = y.scale()(r, 0), variance = expert.variance(mean, scale);
+    const double mean = y.mean()(r, 0), scale = y.scale()(r, 0);
+    const double location = y.location()(r, 0), variance = expert.variance(location, scale);
     double first = 0, second = 0;
     for (Index i = 0; i < p.size(); ++i) {
       const double share = nodes.weight[static_cast<std::size_t>(i)] * std::exp(p(i)), off = nodes.x(r, i) - mean;
@@ -88,13 +91,14 @@ void response_laws(const Expert& expert, const Eigen::VectorXd& x, const ExpertL
       const double h = counts ? 0.5 : 1e-4 * nodes.deviation(r), width = counts ? 1 : 2 * h;
       Eigen::MatrixXd point = Eigen::MatrixXd::Constant(1, 1, at);
       const double density = std::exp(log_density(y, Points<>(point))(0));
-      const double slope = (expert.cumulative(at + h, mean, scale) - expert.cumulative(at - h, mean, scale)) / width;
+      const double slope =
+          (expert.cumulative(at + h, location, scale) - expert.cumulative(at - h, location, scale)) / width;
       findings.expect_near(slope, density, counts ? 1e-12 : 1e-5 / nodes.deviation(r),
                            "cumulative() is the distribution function of the density");
     }
-    findings.expect_near(expert.cumulative(mean + 1e6 * nodes.deviation(r), mean, scale), 1, 10 * options.total,
+    findings.expect_near(expert.cumulative(mean + 1e6 * nodes.deviation(r), location, scale), 1, 10 * options.total,
                          "cumulative() goes from zero to one");
-    findings.expect_near(expert.cumulative(mean - 1e6 * nodes.deviation(r) - 1, mean, scale), 0, 10 * options.total,
+    findings.expect_near(expert.cumulative(mean - 1e6 * nodes.deviation(r) - 1, location, scale), 0, 10 * options.total,
                          "cumulative() goes from zero to one");
   }
 }
