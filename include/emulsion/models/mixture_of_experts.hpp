@@ -21,17 +21,9 @@ namespace emulsion {
 template <class Gate, Component Expert>
 using MixtureOfExperts = Mixture<Gate, Components<Expert>>;
 
-/// w_k(z_i), n x K. Where z_i is so far away that no Gaussian of a gate has a density, the nearest component takes all.
-///
-/// @throws InvalidArgument  if z has not as many dimensions as the gate, or a value is not finite
+/// Of a gate as it is, unchecked: see gate_probabilities().
 template <class Gate>
-Eigen::MatrixXd gate_probabilities(const Gate& gate, const Covariates& given) {
-  if constexpr (requires { gate.check(given); }) gate.check(given);
-  if constexpr (requires { gate.draws(); }) {  // a random gate: the mean of its draws
-    Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(given.size(), gate.size());
-    for (const auto& draw : gate.draws()) sum += gate_probabilities(draw, given);
-    return sum / static_cast<double>(gate.draws().size());
-  }
+Eigen::MatrixXd normalised_scores(const Gate& gate, const Covariates& given) {
   Eigen::MatrixXd result = Eigen::MatrixXd::Zero(given.size(), gate.size());
   Eigen::VectorXd normalisers(default_block);
   auto scratch = gate.scratch(default_block);
@@ -47,6 +39,23 @@ Eigen::MatrixXd gate_probabilities(const Gate& gate, const Covariates& given) {
     }
   }
   return result;
+}
+
+/// w_k(z_i), n x K. Where z_i is so far away that no Gaussian of a gate has a density, the nearest component takes all;
+/// a random gate gives the mean of its draws.
+///
+/// @throws InvalidArgument  if z has not as many dimensions as the gate, or a value is not finite
+template <class Gate>
+Eigen::MatrixXd gate_probabilities(const Gate& gate, const Covariates& given) {
+  if constexpr (requires { gate.check(given); }) gate.check(given);
+  if constexpr (requires { gate.draws(); }) {
+    Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(given.size(), gate.size());
+    const auto draws = gate.draws();
+    for (const Gate& draw : draws) sum += normalised_scores(draw, given);
+    return sum / static_cast<double>(draws.size());
+  } else {
+    return normalised_scores(gate, given);
+  }
 }
 
 /// log p(y_i | x_i, z_i) in nats (n), whatever the gate.
