@@ -103,6 +103,38 @@ TEST_CASE("one Poisson expert is the GLM, whatever the size of its counts, in a 
   }
 }
 
+TEST_CASE("from anywhere, no step of a Poisson expert leads down") {
+  for (std::uint64_t seed = 0; seed < law_seeds; ++seed) {
+    Rng rng(seed);
+    MatrixXd x(2, 200), y(1, 200);
+    for (Index i = 0; i < 200; ++i) {
+      x.col(i) << 6 * rng.uniform() - 3, 10 + rng.normal();
+      y(0, i) = draw_poisson(std::exp(1 + x(0, i) - 0.5 * (x(1, i) - 10)), rng);
+    }
+    const PoissonExpert wrong(3 * rng.normal(), Eigen::Vector2d(2 * rng.normal(), 2 * rng.normal()));
+    const auto fit = em(equal_experts(ConstantGate(1), wrong), Regression(x, y), {.acceleration = Acceleration::none});
+    CHECK(fit.report.status == Status::converged);
+    const VectorXd expected = glm(x, y, VectorXd::Ones(200));
+    CHECK((fit.model[0].slopes().transpose() - expected.tail(2)).cwiseAbs().maxCoeff() < 1e-9);
+    for (std::size_t i = 1; i < fit.report.trace.size(); ++i) {
+      CHECK(fit.report.trace[i] >= fit.report.trace[i - 1] - 1e-13 * std::abs(fit.report.trace[i]));
+    }
+  }
+}
+
+TEST_CASE("counts of weight zero leave no bit, however large") {
+  Rng rng(1);
+  const Regression data = two_lines(1, 300, 1, 0, rng);
+  MatrixXd y = data.y().matrix();
+  VectorXd w = VectorXd::Ones(300);
+  for (Index i = 0; i < 300; i += 9) w(i) = 0, y(0, i) = 1e6;
+  const Regression replaced(data.x(), Points<>(y));
+  const auto fit = [&](const Regression& one) {
+    return em(equal_experts(ConstantGate(1), ZeroInflatedPoissonExpert(1)), weighted(one, w)).model;
+  };
+  CHECK(testing::identical(fit(data).log_density(data), fit(replaced).log_density(data)));
+}
+
 TEST_CASE("without surplus zeros a zero-inflated expert is a Poisson expert, and says so") {
   Rng rng(3);
   MatrixXd x(1, 400), y(1, 400);

@@ -68,7 +68,6 @@ class PoissonExpert {
   struct Packed {
     PackedPoints<double> x;
     Eigen::VectorXd y, common;           // b: counts, and what log p has in common for all experts
-    bool large = false;                  // whether y eta - e^eta - log y! would lose digits
     Eigen::VectorXd predictor, mean, v;  // b
   };
 
@@ -103,15 +102,13 @@ class PoissonExpert {
   Packed packed(Index most) const {
     const Index rows = PackedPoints<double>::up(most, PackedPoints<double>::strip);
     const Eigen::VectorXd zero = Eigen::VectorXd::Zero(rows);
-    return {PackedPoints<double>(most, covariates()), zero, zero, false, zero, zero, zero};
+    return {PackedPoints<double>(most, covariates()), zero, zero, zero, zero, zero};
   }
   void read(const Data& block, Packed& packed) const {
     packed.x.pack(block.x(), *frame_);
-    double most = 0;
-    for (Index i = 0; i < block.size(); ++i) most = std::max(most, packed.y(i) = block.y()(0, i));
-    packed.large = most > 127;
     for (Index i = 0; i < block.size(); ++i) {
-      packed.common(i) = packed.large ? -stirling_excess(packed.y(i)) : -log_factorial(packed.y(i));
+      const double y = packed.y(i) = block.y()(0, i);
+      packed.common(i) = large(y) ? -stirling_excess(y) : -log_factorial(y);
     }
   }
   /// Linear predictors, at most 600, and means of the block.
@@ -138,13 +135,14 @@ class PoissonExpert {
     predict(block);
     const Index size = block.x.size;
     const double *const y = block.y.data(), *const eta = block.predictor.data(), *const mean = block.mean.data();
-    for (Index i = 0; i < size && !block.large; ++i) {
-      out(i) += block.common(i) + ((y[i] > 0 ? y[i] * eta[i] : 0) - mean[i]);
-    }
-    for (Index i = 0; i < size && block.large; ++i) {
-      const bool extreme = !(std::abs(eta[i]) < 600) && y[i] > 0;
-      out(i) += block.common(i) -
-                (extreme ? y[i] * (std::log(y[i]) - eta[i] - 1) + mean[i] : poisson_deviance(y[i], mean[i]));
+    for (Index i = 0; i < size; ++i) {
+      if (!large(y[i])) {
+        out(i) += block.common(i) + ((y[i] > 0 ? y[i] * eta[i] : 0) - mean[i]);
+      } else if (std::abs(eta[i]) < largest_predictor) {
+        out(i) += block.common(i) - poisson_deviance(y[i], mean[i]);
+      } else {
+        out(i) += block.common(i) - (y[i] * (std::log(y[i]) - eta[i] - 1) + mean[i]);
+      }
     }
   }
 
@@ -261,6 +259,8 @@ class PoissonExpert {
 
  private:
   static constexpr double largest_predictor = 600;
+  /// Whether y eta - e^eta - log y! would lose digits.
+  static bool large(double y) { return y > 127; }
 
   Eigen::VectorXd plain() const {
     return moved_predictors(coefficients_, *frame_, Frame::identity(frame_->dimension()));

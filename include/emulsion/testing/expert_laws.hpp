@@ -164,7 +164,7 @@ class ExpertSuite {
         for (Index j = 0; j < v.size(); ++j) {
           double value[2];
           const double h = 1e-5 * std::min(1.0, std::abs(v(j)));  // roots may be small
-          bool inside = std::abs(v(j)) > 1e-3;  // roots of weights: not at their border
+          bool inside = std::abs(v(j)) > 1e-3;                    // roots of weights: not at their border
           for (int side = 0; side < 2; ++side) {
             M near = *model;
             Eigen::VectorXd u = v;
