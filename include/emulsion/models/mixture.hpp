@@ -27,6 +27,7 @@ class Mixture {
   using Member = typename Bank::Member;
   using Scalar = typename Data::Scalar;
   static constexpr bool charted = ChartedTerm<Gate> && ChartedTerm<Bank> && (ChartedTerm<Terms> && ...);
+  static constexpr bool local_m_step = LocalMStep<Gate> || LocalMStep<Bank> || (LocalMStep<Terms> || ...);
   static constexpr bool differentiable =
       DifferentiableTerm<Gate> && DifferentiableTerm<Bank> && (DifferentiableTerm<Terms> && ...);
 
