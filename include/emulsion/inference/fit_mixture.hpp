@@ -12,8 +12,8 @@ namespace emulsion {
 
 struct FitOptions {
   Index components = 1;
-  Index restarts =
-      0;  ///< short runs from different starts, the best of which are finished; 0: 8 to 500, by need and size
+  Index restarts = 0;  ///< short runs from different starts, the best of which are finished; 0: 8 to 600 (of
+                       ///< regressions 1200), by need and size
   std::uint64_t seed = 0;
   int threads = 1;
   double tolerance = 1e-9;  ///< estimated distance to the limit, in nats per observation
@@ -42,8 +42,9 @@ class MultiStart {
     const double work = static_cast<double>(std::min(sample_, data.size())) * k * d * (d + 10) * short_run;
     batch_ = most_ = options.restarts;
     if (options.restarts == 0) {
-      batch_ = static_cast<Index>(std::clamp(1e9 / work, 8.0, 200.0));
-      most_ = static_cast<Index>(std::clamp(1e9 / work, 8.0, 600.0)) / batch_ * batch_;
+      const double many = RegressionData<D> ? 400 : 200;
+      batch_ = static_cast<Index>(std::clamp(1e9 / work, 8.0, many));
+      most_ = static_cast<Index>(std::clamp(1e9 / work, 8.0, 3 * many)) / batch_ * batch_;
     }
     const bool fixed = options.start == Start::means || options.start == Start::responsibilities;
     if (fixed || options.components == 1) batch_ = most_ = 1;
@@ -108,6 +109,16 @@ class MultiStart {
 
   /// Starts of several kinds: no kind finds the best optimum of every data set.
   static void mix(SeedOptions& seeding, Index r) {
+    if constexpr (RegressionData<D>) {  // clusters of (x, y) say little of lines that cross
+      if (r % 2 == 1) {
+        seeding.width = r / 6 % 2 == 1 ? 0 : 0.5;
+        seeding.start = r % 6 == 1   ? Start::random_residuals
+                        : r % 6 == 3 ? Start::random_regressions
+                                     : Start::random_covariates;
+        return;
+      }
+      r /= 2;
+    }
     seeding.sphere = r / 6 % 2 == 1;
     switch (r % 6) {
       case 0: seeding.start = Start::kmeans; break;
@@ -121,7 +132,7 @@ class MultiStart {
   /// more than the best of them.
   void finish_best_since(Index first) {
     rank();
-    const Index wanted = std::max<Index>(3, batch_ / 6);
+    const Index wanted = std::max<Index>(3, options_.restarts > 0 ? batch_ / 6 : std::min<Index>(batch_ / 6, 33));
     Index regular = 0, finished = 0;
     double best = nothing;
     for (const Index r : std::vector<Index>(order_)) {
