@@ -8,6 +8,7 @@
 #include "emulsion/core/random.hpp"
 #include "emulsion/core/report.hpp"
 #include "emulsion/covariance/structure.hpp"
+#include "emulsion/data/basis.hpp"
 #include "emulsion/data/csv.hpp"
 #include "emulsion/data/points.hpp"
 #include "emulsion/distributions/categorical.hpp"
