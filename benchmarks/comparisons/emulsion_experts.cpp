@@ -80,7 +80,8 @@ void run(const Gate& gate, const emulsion::Regression& data, const Eigen::Matrix
 int main(int argc, char** argv) {
   const bool generating = argc == 6 && std::strcmp(argv[1], "generate") == 0;
   if (!generating && argc != 8) {
-    std::fprintf(stderr, "usage: %s generate N P K FOLDER | constant|softmax N P K FOLDER ITERATIONS THREADS\n", argv[0]);
+    std::fprintf(stderr, "usage: %s generate N P K FOLDER | constant|softmax N P K FOLDER ITERATIONS THREADS\n",
+                 argv[0]);
     return 2;
   }
   const Index n = std::stol(argv[2]), p = std::stol(argv[3]), k = std::stol(argv[4]);
