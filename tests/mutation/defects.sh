@@ -114,7 +114,8 @@ defect 'removal without the distance between means' 'posterior' '+ pull * (other
 
 # --- mixtures of experts: a softmax gate and linear experts ---------------------------------------------------------------
 defect 'gate without its normaliser' 'experts' \
-  'scores.col(k) -= scratch.normalisers.head(b);' ''
+  'Soft::normalise(w, nullptr, scratch.normalisers.data()); for (Index k = 0; k < size(); ++k) scores.col(k) -= scratch.normalisers.head(b);' \
+  'Soft::normalise(w, nullptr, scratch.normalisers.data());'
 defect 'gradient of the gate ignores its own weights' 'experts' \
   'v.head(b) = r.col(k) - total.head(b).cwiseProduct(w.col(k).head(b));' 'v.head(b) = r.col(k);'
 defect 'gate steps down' 'experts' \
