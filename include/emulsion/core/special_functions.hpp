@@ -22,7 +22,7 @@ inline double log_beta(double a, double b) { return log_gamma(a) + log_gamma(b) 
 inline double log_minus_digamma(double a) {
   double sum = 0;
   const double before = a;
-  for (; a < 12; ++a) sum += 1 / a;
+  while (a < 12) sum += 1 / a, a += 1;
   const double y = 1 / (a * a);
   const double tail =
       0.5 / a +
@@ -50,7 +50,7 @@ inline double inverse_log_minus_digamma(double value) {
 inline double log_gamma_rise(double a, double b) {
   double sum = 0;
   const double before = a;
-  for (; a < 12; ++a) sum -= std::log1p(b / a);
+  while (a < 12) sum -= std::log1p(b / a), a += 1;
   const auto excess = [](double x) {  // of log Gamma(x) over (x - 1/2) log x - x + 1/2 log(2 pi)
     const double y = 1 / (x * x);
     return (1 / 12.0 - y * (1 / 360.0 - y * (1 / 1260.0 - y * (1 / 1680.0 - y * (1 / 1188.0 - y * 691 / 360360))))) / x;

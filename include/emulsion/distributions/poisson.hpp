@@ -46,12 +46,12 @@ inline double poisson_deviance(double x, double rate) {
   const auto probability = [&](double k) { return std::exp(-poisson_deviance(k, rate) - stirling_excess(k)); };
   double sum = 0;
   if (count < rate) {  // the lower tail, downwards
-    double k = count;
-    for (double p = probability(k); p > 1e-18 * sum && k >= 0; p *= k / rate, k -= 1) sum += p;
+    double k = count, p = probability(k);
+    while (p > 1e-18 * sum && k >= 0) sum += p, p *= k / rate, k -= 1;
     return sum;
   }
-  double k = count + 1;
-  for (double p = probability(k); p > 1e-18 * sum; p *= rate / (k += 1)) sum += p;
+  double k = count + 1, p = probability(k);
+  while (p > 1e-18 * sum) sum += p, p *= rate / (k += 1);
   return 1 - sum;
 }
 

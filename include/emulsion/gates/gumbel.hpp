@@ -22,7 +22,7 @@ class GumbelNoise {
     other.rng_ = rng_.fork(static_cast<std::uint64_t>(number) + 1);
     return other;
   }
-  void operator()(Index first, double temperature, Scores predictors) const {
+  void operator()(Index first, double temperature, Scores& predictors) const {
     for (Index i = 0; i < predictors.rows(); ++i) {
       Rng own = rng_.fork(static_cast<std::uint64_t>(first + i));
       for (Index k = 0; k < predictors.cols(); ++k) predictors(i, k) -= std::log(own.exponential()) / temperature;

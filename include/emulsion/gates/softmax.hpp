@@ -27,7 +27,7 @@ struct SoftmaxOptions {
 /// What becomes of a block of linear predictors (b x K, divided by the temperature) before they are normalised:
 /// nothing.
 struct AsIs {
-  void operator()(Index /*first*/, double /*temperature*/, Scores) const {}
+  void operator()(Index /*first*/, double /*temperature*/, Scores&) const {}
 };
 
 /// Multinomial logistic weights that depend on gate covariates z (p),

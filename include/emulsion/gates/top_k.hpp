@@ -10,7 +10,7 @@ class LargestOnly {
  public:
   explicit LargestOnly(Index k = 1) : k_(k) { require(k >= 1, "a top-k gate keeps at least one component, got ", k); }
   Index k() const { return k_; }
-  void operator()(Index, double, Scores predictors) const {
+  void operator()(Index, double, Scores& predictors) const {
     const Index size = predictors.cols();
     for (Index i = 0; i < predictors.rows(); ++i) {
       for (Index left = size; left > k_; --left) {  // the smallest, of equals the last

@@ -5,6 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "emulsion/core/concepts.hpp"
+#include "emulsion/core/report.hpp"
+#include "emulsion/data/inspect.hpp"
 #include "emulsion/data/regression.hpp"
 
 namespace emulsion {

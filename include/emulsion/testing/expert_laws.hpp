@@ -52,7 +52,7 @@ class AtCovariates {
   Eigen::VectorXd sample(Rng& rng) const { return expert_.sample(location_.col(0), scale_.col(0), rng); }
 
  private:
-  Regression with_x(const Data& y) const { return Regression(Eigen::MatrixXd(x_.replicate(1, y.size())), y); }
+  Regression with_x(const Data& y) const { return {Eigen::MatrixXd(x_.replicate(1, y.size())), y}; }
 
   Expert expert_;
   Eigen::MatrixXd x_, mean_, location_, scale_;  // p x 1, then q x 1
@@ -214,6 +214,7 @@ class ExpertSuite {
   void recovery() {
     if (!options_.conditional || !options_.recovery) return;
     std::vector<Index> chosen;
+    chosen.reserve(1500);
     for (int i = 0; i < 1500; ++i)
       chosen.push_back(static_cast<Index>(rng_.below(static_cast<std::uint64_t>(data_.size()))));
     const Regression given = data_.gather(chosen);
