@@ -157,16 +157,17 @@ class Mixture {
   void inspect(const Data& x, EventLog& log) const { bank().inspect(x, log); }
   /// What the terms have to say of themselves after an E-step with these statistics.
   void describe(const Statistics& s, EventLog& log) const {
-    indexed([&](auto i) {
-      if constexpr (requires { std::get<i>(terms_).describe(std::get<i>(s.parts), log); }) {
-        std::get<i>(terms_).describe(std::get<i>(s.parts), log);
-      }
+    indexed([&](auto i) {  // by names: clang 14 finds no member of *this in a requirement
+      const auto& term = std::get<i>(terms_);
+      const auto& part = std::get<i>(s.parts);
+      if constexpr (requires { term.describe(part, log); }) term.describe(part, log);
     });
   }
   /// Moves into the coordinates that suit the data.
   void follow(const Data& x) {
     indexed([&](auto i) {
-      if constexpr (requires { std::get<i>(terms_).follow(x); }) std::get<i>(terms_).follow(x);
+      auto& term = std::get<i>(terms_);
+      if constexpr (requires { term.follow(x); }) term.follow(x);
     });
   }
   /// Cheaper arithmetic for the way to the optimum, until refine(); false where it does not pay.
