@@ -63,6 +63,14 @@ concept DifferentiableTerm = ChartedTerm<T> &&
   t.gradient(s, v, at);  // of Q(. | t), in the order of pack(); s are the statistics of an E-step with t
 };
 
+/// A model, a term or a component whose statistics are value, gradient and curvature at the present parameters, and
+/// whose M-step is one step from there: they must not be averaged over iterations, and drivers damp the step where the
+/// objective would fall.
+template <class T>
+concept LocalMStep = requires {
+  requires T::local_m_step;
+};
+
 /// A component that reads a block in a form of its own, made once for all components of a mixture.
 template <class C>
 concept PackedComponent = requires(const C& c, Index most, const typename C::Data& block, typename C::Packed& packed) {

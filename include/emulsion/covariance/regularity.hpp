@@ -14,6 +14,13 @@ struct Regularity {
   Index narrowest = -1;   ///< its component
   double support = 1;     ///< the least weight of a component whose relative eigenvalue is below the one asked for
   Index twin = -1;        ///< a component that coincides with one before it: a saddle, in truth of K - 1 components
+
+  /// The worse of two parts of the same components, which coincide only where both parts do.
+  void join(const Regularity& other) {
+    if (other.eigenvalue < eigenvalue) eigenvalue = other.eigenvalue, narrowest = other.narrowest;
+    support = std::min(support, other.support);
+    twin = std::min(twin, other.twin);
+  }
 };
 
 /// How far a fit can be trusted: the better kinds are preferred, whatever their objectives.

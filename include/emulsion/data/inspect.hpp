@@ -13,15 +13,16 @@
 
 namespace emulsion {
 
-/// Throws InvalidArgument with the place of the first value that is NaN or infinite. Cost O(n d).
+/// Throws InvalidArgument with the place of the first value that is NaN or infinite; `what`: the word for a dimension.
+/// Cost O(n d).
 template <class D>
-void require_finite(const D& x) {
+void require_finite(const D& x, const char* what = "dimension") {
   const bool dense = x.inner_stride() == 1 && x.outer_stride() == x.dimension();
   if (dense && simd_all_finite(x.data(), x.size() * x.dimension())) return;
   for (Index i = 0; i < x.size(); ++i) {
     for (Index j = 0; j < x.dimension(); ++j) {
       if (std::isfinite(x(j, i))) continue;
-      require(false, "dimension ", j, " of observation ", i, " is ", x(j, i),
+      require(false, what, " ", j, " of observation ", i, " is ", x(j, i),
               "; values must be finite: leave such observations out or give them weight zero and a finite value");
     }
   }
@@ -98,6 +99,54 @@ template <class D>
   }
 }
 
+/// Dimensions that are linear functions of those before them, by the correlations of a sample: an eigenvalue at
+/// rounding is a linear relation. `what`: the word for a dimension. Cost O(m d^2), m = 1000 + 4 d of the observations.
+template <class D>
+[[gnu::cold]] void note_collinear(const D& x, const Frame& frame, const std::vector<Index>& varies, Index used,
+                                  const char* what, EventLog& log) {
+  const Index d = x.dimension();
+  Eigen::MatrixXd moments = Eigen::MatrixXd::Zero(d, d);
+  Eigen::VectorXd mean = Eigen::VectorXd::Zero(d), y(d), scale(d);
+  double count = 0;
+  const Index step = stride_for(used, 1000 + 4 * d);
+  Index seen = 0;
+  for (Index i = 0; i < x.size(); ++i) {
+    if (x.weight(i) == 0 || seen++ % step != 0) continue;
+    for (Index j = 0; j < d; ++j) y(j) = frame.standardised(static_cast<double>(x(j, i)), j) - mean(j);
+    count += 1;
+    for (Index j = 0; j < d; ++j) {
+      mean(j) += y(j) / count;
+      for (Index m = j; m < d; ++m) moments(m, j) += (1 - 1 / count) * y(j) * y(m);
+    }
+  }
+  for (Index j = 0; j < d; ++j) {
+    if (varies[static_cast<std::size_t>(j)] != 0 && moments(j, j) > 0) continue;
+    for (Index m = 0; m < d; ++m) moments(m, j) = moments(j, m) = m == j ? 1 : 0;
+  }
+  for (Index j = 0; j < d; ++j) scale(j) = std::sqrt(moments(j, j));
+  for (Index j = 0; j < d; ++j) {
+    for (Index i = j; i < d; ++i) moments(i, j) /= scale(i) * scale(j);
+  }
+  // Cholesky: a pivot is the share of dimension j that those before it leave unexplained.
+  for (Index j = 0; j < d; ++j) {
+    double pivot = moments(j, j);
+    for (Index k = 0; k < j; ++k) pivot -= moments(j, k) * moments(j, k);
+    if (pivot < 1e-12) {
+      log.add({EventKind::collinear, 0, -1, j, pivot > 0 ? 1 / pivot : std::numeric_limits<double>::infinity(),
+               sentence({what, " ", j, " is a linear function of those before it (condition number at least ",
+                         1 / std::max(pivot, 1e-16), ")"})});
+      pivot = 1;
+      for (Index i = j + 1; i < d; ++i) moments(i, j) = 0;
+      continue;
+    }
+    moments(j, j) = std::sqrt(pivot);
+    for (Index i = j + 1; i < d; ++i) {
+      for (Index k = 0; k < j; ++k) moments(i, j) -= moments(i, k) * moments(j, k);
+      moments(i, j) /= moments(j, j);
+    }
+  }
+}
+
 /// Says what is unusual about points for a family with location and scale. `correlated`: the family has covariances.
 /// Cost O(n d), and O(m d^2) for m = 1000 + 4 d of the observations where `correlated`.
 template <class D>
@@ -137,49 +186,7 @@ template <class D>
     }
   }
   note_outliers(x, *frame, varies, used, log);
-  if (!correlated || used <= d || d < 2) return;
-
-  // The correlations of a sample: an eigenvalue at rounding is a linear relation.
-  Eigen::MatrixXd moments = Eigen::MatrixXd::Zero(d, d);
-  Eigen::VectorXd mean = Eigen::VectorXd::Zero(d), y(d), scale(d);
-  double count = 0;
-  const Index step = stride_for(used, 1000 + 4 * d);
-  Index seen = 0;
-  for (Index i = 0; i < x.size(); ++i) {
-    if (x.weight(i) == 0 || seen++ % step != 0) continue;
-    for (Index j = 0; j < d; ++j) y(j) = frame->standardised(static_cast<double>(x(j, i)), j) - mean(j);
-    count += 1;
-    for (Index j = 0; j < d; ++j) {
-      mean(j) += y(j) / count;
-      for (Index m = j; m < d; ++m) moments(m, j) += (1 - 1 / count) * y(j) * y(m);
-    }
-  }
-  for (Index j = 0; j < d; ++j) {
-    if (varies[static_cast<std::size_t>(j)] != 0 && moments(j, j) > 0) continue;
-    for (Index m = 0; m < d; ++m) moments(m, j) = moments(j, m) = m == j ? 1 : 0;
-  }
-  for (Index j = 0; j < d; ++j) scale(j) = std::sqrt(moments(j, j));
-  for (Index j = 0; j < d; ++j) {
-    for (Index i = j; i < d; ++i) moments(i, j) /= scale(i) * scale(j);
-  }
-  // Cholesky: a pivot is the share of dimension j that those before it leave unexplained.
-  for (Index j = 0; j < d; ++j) {
-    double pivot = moments(j, j);
-    for (Index k = 0; k < j; ++k) pivot -= moments(j, k) * moments(j, k);
-    if (pivot < 1e-12) {
-      log.add({EventKind::collinear, 0, -1, j, pivot > 0 ? 1 / pivot : std::numeric_limits<double>::infinity(),
-               sentence({"dimension ", j, " is a linear function of those before it (condition number at least ",
-                         1 / std::max(pivot, 1e-16), ")"})});
-      pivot = 1;
-      for (Index i = j + 1; i < d; ++i) moments(i, j) = 0;
-      continue;
-    }
-    moments(j, j) = std::sqrt(pivot);
-    for (Index i = j + 1; i < d; ++i) {
-      for (Index k = 0; k < j; ++k) moments(i, j) -= moments(i, k) * moments(j, k);
-      moments(i, j) /= moments(j, j);
-    }
-  }
+  if (correlated && used > d && d >= 2) note_collinear(x, *frame, varies, used, "dimension", log);
 }
 
 }  // namespace emulsion

@@ -15,7 +15,7 @@
 #include "emulsion/covariance/regularity.hpp"
 #include "emulsion/data/frame.hpp"
 #include "emulsion/data/inspect.hpp"
-#include "emulsion/distributions/gaussian_kernel.hpp"
+#include "emulsion/distributions/add_moments.hpp"
 #include "emulsion/distributions/gaussian_statistics.hpp"
 
 namespace emulsion {
@@ -258,10 +258,12 @@ class BasicGaussian {
   Statistics statistics() const { return {dimension(), precision_.diagonal()}; }
 
   /// Adds the block with weights w (b): sums about the current mean (a diagonal covariance near the frame's centre:
-  /// about that), then one merge. Where that mean is so far from the block's own that the difference of the sums would
-  /// lose digits, about the block's own, found from the frame's centre.
+  /// about that), then one merge.
   void accumulate(Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
-    with_precision(block, [&](auto& points, const auto&, const auto&) { accumulate_points(points, w.data(), s); });
+    with_precision(block, [&](auto& points, const auto&, const auto&) {
+      for (Index c = 0; c < dimension(); ++c) points.reference(c) = near_centre_ ? 0.0 : location_(c);
+      add_moments(points, w.data(), precision_.diagonal(), s);
+    });
   }
 
   /// What the M-step of all components works in, besides the statistics.
@@ -498,24 +500,6 @@ class BasicGaussian {
       else use(block.exact, location_.data(), precision_.values().data());
     } else {
       use(block, location_.data(), precision_.values().data());
-    }
-  }
-
-  template <class P>
-  void accumulate_points(P& block, const double* w, Statistics& s) const {
-    const Index d = dimension();
-    const bool diagonal = precision_.diagonal();
-    for (Index c = 0; c < d; ++c) block.reference(c) = near_centre_ ? 0.0 : location_(c);
-    for (int pass = 0; pass < 3; ++pass) {
-      const double weight = moments_about_reference(block, w, diagonal);
-      if (!(weight > 0)) return;
-      bool lossy = false;
-      for (Index c = 0; c < d; ++c) {
-        block.first(c) /= weight;
-        lossy = lossy || weight * block.first(c) * block.first(c) > 0.9999 * block.second(c, diagonal ? 0 : c);
-      }
-      if (!lossy || pass == 2) return s.add(weight, block.reference, block.first, block.second);
-      for (Index c = 0; c < d; ++c) block.reference(c) = pass == 0 ? 0.0 : block.reference(c) + block.first(c);
     }
   }
 

@@ -22,10 +22,10 @@ struct PackedPoints {
   using Buffer = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
 
   explicit PackedPoints(Index most = 0, Index d = 0, bool diagonal = false)
-      : dimension(d), padded(up(d, tile)), x(Buffer::Zero(up(most, strip) * padded)), weighted(diagonal ? Buffer() : x),
-        weights(Buffer::Zero(up(most, strip))), chosen(static_cast<std::size_t>(most)),
-        reference(Eigen::VectorXd::Zero(padded)), origin(Buffer::Zero(padded)), first(Eigen::VectorXd::Zero(padded)),
-        second(Eigen::MatrixXd::Zero(padded, diagonal ? 1 : padded)) {}
+      : dimension(d), padded(up(std::max<Index>(1, d), tile)), x(Buffer::Zero(up(most, strip) * padded)),
+        weighted(diagonal ? Buffer() : x), weights(Buffer::Zero(up(most, strip))),
+        chosen(static_cast<std::size_t>(most)), reference(Eigen::VectorXd::Zero(padded)), origin(Buffer::Zero(padded)),
+        first(Eigen::VectorXd::Zero(padded)), second(Eigen::MatrixXd::Zero(padded, diagonal ? 1 : padded)) {}
 
   static Index up(Index value, Index multiple) { return (value + multiple - 1) / multiple * multiple; }
   /// Where in x the i-th observation is; its dimensions are a strip apart.
@@ -33,21 +33,23 @@ struct PackedPoints {
   const Scalar* at(Index i) const { return x.data() + place(i); }
   Index strip_size() const { return strip * padded; }
 
-  /// y_j = x_j scale_j - centre_j, rounded once (centres of float data are floats: see frame_for).
+  /// y_j = x_j scale_j - centre_j, rounded once (centres of float data are floats: see frame_for). Into dimensions from
+  /// `at` on.
   template <class D>
-  void pack(const D& block, const Frame& frame) {
+  void pack(const D& block, const Frame& frame, Index at = 0) {
+    const Index d = block.dimension();
     size = block.size();
     rows = up(size, strip);
     with_simd<Scalar>([&](auto simd) __attribute__((always_inline)) {
       using S = decltype(simd);
-      const double *scale = frame.scale.data(), *centre = frame.centre.data();
+      const double *scale = frame.scale.data() + at, *centre = frame.centre.data() + at;
       const Index inner = block.inner_stride(), outer = block.outer_stride();
       const auto* from = block.data();
       for (Index i = 0; i < rows; i += S::lanes, from += S::lanes * outer) {
-        Scalar* const to = x.data() + place(i);
+        Scalar* const to = x.data() + place(i) + at * strip;
         const Index there = std::clamp<Index>(size - i, 0, S::lanes);
-        Index j = there == S::lanes ? pack_registers<S>(from, inner, outer, scale, centre, to) : 0;
-        for (; j < dimension; ++j) {
+        Index j = there == S::lanes ? pack_registers<S>(from, inner, outer, d, scale, centre, to) : 0;
+        for (; j < d; ++j) {
           Scalar* const value = to + j * strip;
           for (Index t = 0; t < there; ++t) value[t] = moved(from[t * outer + j * inner], scale[j], centre[j]);
           for (Index t = there; t < S::lanes; ++t) value[t] = 0;
@@ -73,7 +75,7 @@ struct PackedPoints {
   }
   /// A whole register of every dimension; returns how many dimensions are done.
   template <class S, class From>
-  [[gnu::always_inline]] Index pack_registers(const From* from, Index inner, Index outer, const double* scale,
+  [[gnu::always_inline]] Index pack_registers(const From* from, Index inner, Index outer, Index d, const double* scale,
                                               const double* centre, Scalar* to) const {
     if constexpr (std::is_same_v<From, Scalar>) {
       using Lanes = typename S::Lanes;
@@ -82,20 +84,20 @@ struct PackedPoints {
         S::store(to + j * strip, value * static_cast<Scalar>(scale[j]) - static_cast<Scalar>(centre[j]));
       };
       if (outer == 1) {
-        for (Index j = 0; j < dimension; ++j) {
+        for (Index j = 0; j < d; ++j) {
           const Lanes value = S::load(from + j * inner).value;
           put(j, value);
         }
-        return dimension;
+        return d;
       }
-      if (inner == 1 && outer == 2 && dimension == 2) {
+      if (inner == 1 && outer == 2 && d == 2) {
         Lanes a = S::load(from).value, b = S::load(from + lanes).value;
         S::deinterleave(a, b);
         put(0, a), put(1, b);
         return 2;
       }
       Index j = 0;
-      for (; inner == 1 && j + lanes <= dimension; j += lanes) {
+      for (; inner == 1 && j + lanes <= d; j += lanes) {
         Lanes v[lanes];
         for (Index t = 0; t < lanes; ++t) v[t] = S::load(from + t * outer + j).value;
         S::transpose(v);

@@ -12,8 +12,8 @@ namespace emulsion {
 
 struct FitOptions {
   Index components = 1;
-  Index restarts =
-      0;  ///< short runs from different starts, the best of which are finished; 0: 8 to 500, by need and size
+  Index restarts = 0;  ///< short runs from different starts, the best of which are finished; 0: 8 to 600 (of
+                       ///< regressions 1200), by need and size
   std::uint64_t seed = 0;
   int threads = 1;
   double tolerance = 1e-9;  ///< estimated distance to the limit, in nats per observation
@@ -32,20 +32,19 @@ struct FitOptions {
 /// The restarts of one fit: short runs on at most `sample` observations, ranked, the best finished on all. Where the
 /// default number of restarts is small beside what the data allow in a moment, and the best optimum was reached less
 /// than three times, more of them.
-template <class C, class D>
+template <class Model, class D>
 class MultiStart {
  public:
-  using Model = MixtureOf<C>;
-
-  MultiStart(const C& prototype, const D& data, const FitOptions& options)
+  MultiStart(const Model& prototype, const D& data, const FitOptions& options)
       : prototype_(prototype), data_(data), options_(options), rng_(options.seed), used_(positive_observations(data)) {
     const auto d = static_cast<double>(data.dimension()), k = static_cast<double>(options.components);
-    sample_ = start_sample(prototype, options.components);
+    sample_ = start_sample(prototype[0], options.components);
     const double work = static_cast<double>(std::min(sample_, data.size())) * k * d * (d + 10) * short_run;
     batch_ = most_ = options.restarts;
     if (options.restarts == 0) {
-      batch_ = static_cast<Index>(std::clamp(1e9 / work, 8.0, 200.0));
-      most_ = static_cast<Index>(std::clamp(1e9 / work, 8.0, 600.0)) / batch_ * batch_;
+      const double many = RegressionData<D> ? 400 : 200;
+      batch_ = static_cast<Index>(std::clamp(1e9 / work, 8.0, many));
+      most_ = static_cast<Index>(std::clamp(1e9 / work, 8.0, 3 * many)) / batch_ * batch_;
     }
     const bool fixed = options.start == Start::means || options.start == Start::responsibilities;
     if (fixed || options.components == 1) batch_ = most_ = 1;
@@ -99,7 +98,7 @@ class MultiStart {
     short_options.acceleration = Acceleration::none;  // plain steps tell how far they still lead
     short_options.max_iterations = std::min(short_run, options_.max_iterations);
     short_options.tolerance = std::max(options_.tolerance, 1e-6);
-    Run run{em(emulsion::seed(prototype_, options_.components, part, rng, seeding), part, short_options)};
+    Run run{em(emulsion::seed(prototype_, part, rng, seeding), part, short_options)};
     const double share = static_cast<double>(part.size()) / static_cast<double>(data_.size());
     passes_ += share * static_cast<double>(run.fit.report.e_steps + 1);
     run.comparable = part.size() == data_.size();
@@ -110,6 +109,16 @@ class MultiStart {
 
   /// Starts of several kinds: no kind finds the best optimum of every data set.
   static void mix(SeedOptions& seeding, Index r) {
+    if constexpr (RegressionData<D>) {  // clusters of (x, y) say little of lines that cross
+      if (r % 2 == 1) {
+        seeding.width = r / 6 % 2 == 1 ? 0 : 0.5;
+        seeding.start = r % 6 == 1   ? Start::random_residuals
+                        : r % 6 == 3 ? Start::random_regressions
+                                     : Start::random_covariates;
+        return;
+      }
+      r /= 2;
+    }
     seeding.sphere = r / 6 % 2 == 1;
     switch (r % 6) {
       case 0: seeding.start = Start::kmeans; break;
@@ -123,7 +132,7 @@ class MultiStart {
   /// more than the best of them.
   void finish_best_since(Index first) {
     rank();
-    const Index wanted = std::max<Index>(3, batch_ / 6);
+    const Index wanted = std::max<Index>(3, options_.restarts > 0 ? batch_ / 6 : std::min<Index>(batch_ / 6, 33));
     Index regular = 0, finished = 0;
     double best = nothing;
     for (const Index r : std::vector<Index>(order_)) {
@@ -259,7 +268,7 @@ class MultiStart {
     }
   }
 
-  C prototype_;
+  Model prototype_;
   D data_;
   FitOptions options_;
   Rng rng_;
@@ -271,15 +280,16 @@ class MultiStart {
   std::vector<Index> order_;  // of runs_, best first
 };
 
-/// Fits a mixture of `options.components` members of the prototype's family, with constant weights, by EM from several
-/// starts. The log-likelihood of the result is the best among regular fits; spurious ones, in which a component sits on
-/// a few near-equal observations, are reported and never preferred.
+/// Fits a model of the terms and the number of components that the prototype has, by EM from several starts; its
+/// parameters do not matter, and options.components is not read. The objective of the result is the best among regular
+/// fits; spurious ones, in which a component sits on a few near-equal observations, are reported and never preferred.
 ///
-/// @throws InvalidArgument  for options out of range, fewer observations than components, and data that the family
+/// @throws InvalidArgument  for options out of range, fewer observations than components, and data that the model
 ///                          cannot have produced, before any work
-template <class C, Observations D>
-Fit<MixtureOf<C>> fit_mixture(const C& prototype, const D& data, const FitOptions& options = {}) {
-  const Index k = options.components;
+template <class Gate, class Bank, class... Terms>
+Fit<Mixture<Gate, Bank, Terms...>> fit_mixture(const Mixture<Gate, Bank, Terms...>& prototype,
+                                               const typename Bank::Data& data, FitOptions options = {}) {
+  const Index k = options.components = prototype.size();
   require(k >= 1, "a mixture needs at least one component, got ", k);
   require(options.restarts >= 0, "the number of restarts must not be negative, got ", options.restarts);
   require(options.least_regularity >= 0 && options.least_regularity < 1,
@@ -297,12 +307,20 @@ Fit<MixtureOf<C>> fit_mixture(const C& prototype, const D& data, const FitOption
   require(used >= k, k, " components need at least as many observations, got ", used,
           used < data.size() ? " with positive weight" : "", " (data of ", data.dimension(), " x ", data.size(),
           "; an observation is a column, rows(x) adapts rows)");
-  Components<C>(std::vector<C>(1, prototype)).check(data);  // all of them: the restarts may see a part
-  return MultiStart<C, D>(prototype, data, options)();
+  prototype.check(data);  // all of them: the restarts may see a part
+  return MultiStart<Mixture<Gate, Bank, Terms...>, typename Bank::Data>(prototype, data, options)();
+}
+
+/// A mixture of `options.components` members of the prototype's family, with constant weights.
+template <class C, Observations D>
+requires Component<C> Fit<MixtureOf<C>> fit_mixture(const C& prototype, const D& data, const FitOptions& options = {}) {
+  require(options.components >= 1, "a mixture needs at least one component, got ", options.components);
+  return fit_mixture(equal_components(prototype, options.components), data, options);
 }
 
 template <class C, class Derived>
-Fit<MixtureOf<C>> fit_mixture(const C& prototype, const Eigen::MatrixBase<Derived>& x, const FitOptions& options = {}) {
+requires Component<C> Fit<MixtureOf<C>> fit_mixture(const C& prototype, const Eigen::MatrixBase<Derived>& x,
+                                                    const FitOptions& options = {}) {
   static_assert(Derived::ColsAtCompileTime != 1 || Derived::RowsAtCompileTime == 1,
                 "a column vector is one observation: for n observations of one variable pass x.transpose()");
   return fit_mixture(prototype, typename C::Data(x.derived()), options);

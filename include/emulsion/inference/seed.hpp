@@ -9,18 +9,23 @@
 #include "emulsion/data/frame.hpp"
 #include "emulsion/inference/e_step.hpp"
 #include "emulsion/inference/kmeans.hpp"
+#include "emulsion/inference/seed_regression.hpp"
 #include "emulsion/models/mixture.hpp"
 
 namespace emulsion {
 
 /// Where a fit starts.
 enum class Start {
-  automatic,                ///< kmeans; in a fit with restarts, kmeans and random_means of several widths in turn
+  automatic,                ///< kmeans; in a fit with restarts, kmeans and random_means of several widths in turn, and
+                            ///< of regressions the three last in turn with these
   kmeans,                   ///< k-means++ and a few Lloyd steps on standardised data
   random_means,             ///< K observations drawn at random, the others shared out by distance
   random_responsibilities,  ///< every observation shared out at random
   means,                    ///< given means: every observation to the nearest
-  responsibilities          ///< given responsibilities
+  responsibilities,         ///< given responsibilities
+  random_residuals,         ///< of regressions: as random_means, by the residuals of one regression of all
+  random_covariates,        ///< of regressions: as random_means, by the covariates of the gate
+  random_regressions        ///< of regressions: K of them through a few observations each, all to the nearest
 };
 
 struct SeedOptions {
@@ -106,56 +111,72 @@ struct Nearest {
       const bool moved = transform.size() > 0;
       if (moved) lower_times(transform, &x(0), &y(0));
       const double* const at = moved ? &y(0) : &x(0);
-      Index best = 0;
-      for (Index k = 0; k < scores.cols(); ++k) {
-        scores(i, k) = -square_distance(at, &centres(0, k), d);
-        if (scores(i, k) > scores(i, best)) best = k;
-      }
-      const double nearest = scores(i, best);
-      const bool soft = width > 0 && std::isfinite(nearest);
-      double total = 0;
-      for (Index k = 0; k < scores.cols(); ++k) {
-        double share = k == best ? 1.0 : 0.0;
-        if (soft) share = std::exp((scores(i, k) - nearest) / (2 * width * width));
-        total += (scores(i, k) = share);
-      }
-      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= block.weight(i) / total;
+      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) = -square_distance(at, &centres(0, k), d);
+      share_out(scores, i, width, block.weight(i));
     }
     return 0;
   }
 };
 
-/// A mixture of `components` members of the prototype's family to start a fit from: responsibilities by
+/// The E-step of a start for regressions.
+template <RegressionData D>
+[[gnu::cold]] NearestMap regression_start(const D& data, Index components, Rng& rng, const SeedOptions& options) {
+  NearestMap nearest{*frame_of(data, false), {}, 0};
+  const Sample sample = standardised(data, nearest.frame);
+  const RegressionStarts starts(sample, data.x().dimension(), data.y().dimension());
+  nearest.maps = options.start == Start::random_residuals    ? starts.residuals(components, rng)
+                 : options.start == Start::random_covariates ? starts.covariates(components, rng)
+                                                             : starts.regressions(components, rng);
+  nearest.width = options.width * std::sqrt(static_cast<double>(nearest.maps.front().rows()));
+  return nearest;
+}
+
+/// A mixture whose components are all the prototype.
+template <class C>
+MixtureOf<C> equal_components(const C& prototype, Index components) {
+  require(components >= 1, "a mixture needs at least one component, got ", components);
+  return MixtureOf<C>(ConstantGate(components),
+                      Components<C>(std::vector<C>(static_cast<std::size_t>(components), prototype)));
+}
+
+/// A model to start a fit from, of the terms and the number of components that the prototype has: responsibilities by
 /// `options.start`, then one M-step. The same for any number of threads.
 ///
 /// @throws InvalidArgument  for options that do not fit and data that the family cannot have produced, before any work
 ///
 /// Cost: a check of the data; of starts from centres, about lloyd + 4 passes over a sample of them, else one over all.
-template <class C, Observations D>
-[[gnu::cold]] MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng,
-                                const SeedOptions& options = {}) {
-  require(components >= 1, "a mixture needs at least one component, got ", components);
+template <class Gate, class Bank, class... Terms>
+[[gnu::cold]] Mixture<Gate, Bank, Terms...> seed(const Mixture<Gate, Bank, Terms...>& prototype,
+                                                 const typename Bank::Data& x, Rng& rng,
+                                                 const SeedOptions& options = {}) {
+  using Model = Mixture<Gate, Bank, Terms...>;
+  using D = typename Bank::Data;
   require(x.size() > 0, "a start needs at least one observation, got none (data of ", x.dimension(), " x 0)");
-  MixtureOf<C> model(ConstantGate(components),
-                     Components<C>(std::vector<C>(static_cast<std::size_t>(components), prototype)));
+  Model model = prototype;
+  const Index components = model.size();
   model.check(x);
   check(options, components, x);
-  const bool drawn =
-      options.start == Start::automatic || options.start == Start::kmeans || options.start == Start::random_means;
-  const Index most = options.sample > 0 ? options.sample : start_sample(prototype, components);
+  const bool of_regressions = options.start >= Start::random_residuals;
+  require(!of_regressions || RegressionData<D>, "starts from residuals, covariates or regressions are for data with ",
+          "covariates and responses");
+  const bool drawn = of_regressions || options.start == Start::automatic || options.start == Start::kmeans ||
+                     options.start == Start::random_means;
+  const Index most = options.sample > 0 ? options.sample : start_sample(prototype[0], components);
   const D part = drawn && x.size() > most ? x.gather(draw_indices(x, most, rng)) : x;
   model.follow(part);
   Workers workers(useful_threads(options.threads, part.size()));
-  Fold<MixtureOf<C>, D> fold(model, part, workers);
-  MixtureOf<C> next = model;
+  Fold<Model, D> fold(model, part, workers);
+  Model next = model;
   const auto learn = [&](const AnyEStep<D>& e_step) { model.maximize(fold(model, e_step), next); };
   if (options.start == Start::responsibilities) {
     learn(Given{options.responsibilities, x.first()});
   } else if (options.start == Start::random_responsibilities) {
     learn(RandomResponsibilities{rng.fork(rng())});
+  } else if (of_regressions) {
+    if constexpr (RegressionData<D>) learn(regression_start(part, components, rng, options));
   } else {
     // A pure cluster gives a discrete family probabilities of zero, which EM can never leave: its starts are soft.
-    const double softest = FramedComponent<C> || options.start == Start::means ? 0.0 : 1.0;
+    const double softest = FramedComponent<typename Bank::Member> || options.start == Start::means ? 0.0 : 1.0;
     const double width = std::max(options.width, softest) * std::sqrt(static_cast<double>(x.dimension()));
     Nearest nearest{*frame_of(part, false), {}, {}, width};
     if (options.start == Start::means) {
@@ -179,6 +200,12 @@ template <class C, Observations D>
     learn(nearest);
   }
   return next;
+}
+
+/// `components` members of the prototype's family, with constant weights.
+template <class C, Observations D>
+MixtureOf<C> seed(const C& prototype, Index components, const D& x, Rng& rng, const SeedOptions& options = {}) {
+  return seed(equal_components(prototype, components), x, rng, options);
 }
 
 template <class C, class Derived>

@@ -35,6 +35,7 @@ class Components {
  public:
   using Member = C;
   using Data = typename C::Data;
+  static constexpr bool local_m_step = LocalMStep<C>;
 
   struct Statistics {
     std::vector<typename C::Statistics> all;
@@ -175,14 +176,24 @@ class Components {
 
   /// Throws InvalidArgument where the family cannot have produced these data.
   void check(const Data& x) const {
-    require(dimension() != 1 || x.size() != 1 || x.dimension() == 1, "1 observation of dimension ", x.dimension(),
-            "; for ", x.dimension(), " observations of one variable pass x.transpose()");
-    require_dimension(x, dimension());
+    if constexpr (requires { all_.front().check_shape(x); }) {
+      all_.front().check_shape(x);
+    } else {
+      require(dimension() != 1 || x.size() != 1 || x.dimension() == 1, "1 observation of dimension ", x.dimension(),
+              "; for ", x.dimension(), " observations of one variable pass x.transpose()");
+      require_dimension(x, dimension());
+    }
     if constexpr (requires { all_.front().check(x); }) all_.front().check(x);
   }
   /// Reports what is unusual about the data for this family.
   void inspect(const Data& x, EventLog& log) const {
     if constexpr (requires { all_.front().inspect(x, size(), log); }) all_.front().inspect(x, size(), log);
+  }
+  /// What the members have to say of themselves after an E-step with these statistics.
+  void describe(const Statistics& s, EventLog& log) const {
+    if constexpr (requires { all_.front().describe(s.all.front(), Index{}, log); }) {
+      for (Index k = 0; k < size(); ++k) (*this)[k].describe(s.all[static_cast<std::size_t>(k)], k, log);
+    }
   }
   void follow(const Data& x) {
     if constexpr (FramedComponent<C>) {

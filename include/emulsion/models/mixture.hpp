@@ -27,6 +27,7 @@ class Mixture {
   using Member = typename Bank::Member;
   using Scalar = typename Data::Scalar;
   static constexpr bool charted = ChartedTerm<Gate> && ChartedTerm<Bank> && (ChartedTerm<Terms> && ...);
+  static constexpr bool local_m_step = LocalMStep<Gate> || LocalMStep<Bank> || (LocalMStep<Terms> || ...);
   static constexpr bool differentiable =
       DifferentiableTerm<Gate> && DifferentiableTerm<Bank> && (DifferentiableTerm<Terms> && ...);
 
@@ -148,17 +149,43 @@ class Mixture {
     indexed([&](auto i) { std::get<i>(terms_).gradient(std::get<i>(s.parts), v, at); });
   }
 
-  void check(const Data& x) const { bank().check(x); }
+  void check(const Data& x) const {
+    each([&](const auto& term) {
+      if constexpr (requires { term.check(x); }) term.check(x);
+    });
+  }
   void inspect(const Data& x, EventLog& log) const { bank().inspect(x, log); }
+  /// What the terms have to say of themselves after an E-step with these statistics.
+  void describe(const Statistics& s, EventLog& log) const {
+    indexed([&](auto i) {  // by names: clang 14 finds no member of *this in a requirement
+      const auto& term = std::get<i>(terms_);
+      const auto& part = std::get<i>(s.parts);
+      if constexpr (requires { term.describe(part, log); }) term.describe(part, log);
+    });
+  }
   /// Moves into the coordinates that suit the data.
-  void follow(const Data& x) { std::get<1>(terms_).follow(x); }
+  void follow(const Data& x) {
+    indexed([&](auto i) {
+      auto& term = std::get<i>(terms_);
+      if constexpr (requires { term.follow(x); }) term.follow(x);
+    });
+  }
   /// Cheaper arithmetic for the way to the optimum, until refine(); false where it does not pay.
   bool hasten(const Data& x) requires(Bank::hastened) { return std::get<1>(terms_).hasten(x); }
   void refine() requires(Bank::hastened) { std::get<1>(terms_).refine(); }
   /// How well data determine the components: exact where an eigenvalue is below `least`.
-  Regularity regularity(double least) const { return size() == 1 ? Regularity{} : bank().regularity(weights(), least); }
+  Regularity regularity(double least) const {
+    if (size() == 1) return {};
+    Regularity found = bank().regularity(weights(), least);
+    if constexpr (requires { gate().regularity(least); }) found.join(gate().regularity(least));
+    return found;
+  }
   bool emptied(Index k) const { return !(weights()(k) > 0); }
-  Index at_floor(Index k) const { return bank().at_floor(k); }
+  Index at_floor(Index k) const {
+    Index count = bank().at_floor(k);
+    if constexpr (requires { gate().at_floor(k); }) count += gate().at_floor(k);
+    return count;
+  }
   Index at_floor_of_all(const Statistics& s) const { return bank().at_floor_of_all(std::get<1>(s.parts)); }
   Index at_bound(Index k) const { return bank().at_bound(k); }
   void drop(Index k) {
@@ -276,7 +303,12 @@ class Mixture {
   }
 
   /// d x n independent draws, one per column; the components they came from in `labels` if asked.
-  typename Data::Matrix sample(Index n, Rng& rng, Labels* labels = nullptr) const {
+  typename Data::Matrix sample(Index n, Rng& rng, Labels* labels = nullptr) const requires
+      requires(const Gate& gate, const Member& member, Rng& any) {
+    gate.sample(any);
+    member.sample(any);
+  }
+  {
     require(n >= 0, "cannot draw ", n, " observations");
     typename Data::Matrix x(dimension(), n);
     if (labels) labels->resize(n);

@@ -1,0 +1,150 @@
+#pragma once
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "emulsion/core/concepts.hpp"
+#include "emulsion/core/newton_step.hpp"
+#include "emulsion/data/frame.hpp"
+#include "emulsion/inference/kmeans.hpp"
+
+namespace emulsion {
+
+/// Data with covariates and responses: what starts of regressions read.
+template <class D>
+concept RegressionData = Observations<D> && requires(const D& data) {
+  data.x().dimension();
+  data.y().dimension();
+  data.z().dimension();
+};
+
+/// Shares out observation i by the squared distances -scores(i, .): proportional to exp(-distance^2 / (2 width^2)), and
+/// all to the nearest for width 0.
+[[gnu::cold]] inline void share_out(Scores scores, Index i, double width, double weight) {
+  Index best = 0;
+  for (Index k = 1; k < scores.cols(); ++k) best = scores(i, k) > scores(i, best) ? k : best;
+  const double nearest = scores(i, best);
+  const bool soft = width > 0 && std::isfinite(nearest);
+  double total = 0;
+  for (Index k = 0; k < scores.cols(); ++k) {
+    double share = k == best ? 1.0 : 0.0;
+    if (soft) share = std::exp((scores(i, k) - nearest) / (2 * width * width));
+    total += (scores(i, k) = share);
+  }
+  for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= weight / total;
+}
+
+/// An E-step of starts: responsibilities by the distances |M_k (1, u)|, u the standardised coordinates (d) of an
+/// observation and M_k of any number of rows and 1 + d columns; shared out as by share_out().
+struct NearestMap {
+  Frame frame;
+  std::vector<Eigen::MatrixXd> maps;  // K
+  double width = 0;
+  template <class Data>
+  [[gnu::cold]] double operator()(const Data& block, Scores scores) const {
+    Eigen::VectorXd u(1 + block.dimension());
+    u(0) = 1;
+    for (Index i = 0; i < scores.rows(); ++i) {
+      for (Index j = 0; j < block.dimension(); ++j) u(1 + j) = frame.standardised(block(j, i), j);
+      for (Index k = 0; k < scores.cols(); ++k) {
+        const Eigen::MatrixXd& map = maps[static_cast<std::size_t>(k)];
+        double square = 0;
+        for (Index r = 0; r < map.rows(); ++r) {
+          const double distance = map.row(r).dot(u);
+          square += distance * distance;
+        }
+        scores(i, k) = -square;
+      }
+      share_out(scores, i, width, block.weight(i));
+    }
+    return 0;
+  }
+};
+
+/// Maps for starts of K regressions, from observations (x, y, z) in standardised coordinates.
+class RegressionStarts {
+ public:
+  /// p covariates, q responses, and what is left of the dimensions for the gate; none: its covariates are x.
+  [[gnu::cold]] RegressionStarts(const Sample& sample, Index p, Index q) : sample_(sample), p_(p), q_(q) {
+    std::vector<Index> all(static_cast<std::size_t>(sample.y.cols()));
+    std::iota(all.begin(), all.end(), Index{0});
+    common_ = Eigen::MatrixXd::Zero(q, 1 + sample.y.rows());
+    for (Index r = 0; r < q; ++r) common_(r, 1 + p + r) = 1;
+    common_ = without_regression(common_, all, 0);
+    for (Index r = 0; r < q; ++r) {
+      double square = 0;
+      for (const Index i : all) square += sample.weights(i) * std::pow(value(common_, r, i), 2);
+      // Below, responses are linear in x but for rounding.
+      const double deviation = std::sqrt(square / sample.weights.sum());
+      if (deviation > 1e-12) common_.row(r) /= deviation;
+    }
+  }
+
+  /// About K observations drawn at random: distances in the residuals of one regression of all, in their deviations.
+  [[gnu::cold]] std::vector<Eigen::MatrixXd> residuals(Index components, Rng& rng) const {
+    return about_centres(common_, components, rng);
+  }
+  /// About K observations drawn at random: distances in the covariates of the gate; of residuals where there are none.
+  [[gnu::cold]] std::vector<Eigen::MatrixXd> covariates(Index components, Rng& rng) const {
+    const Index d = sample_.y.rows();
+    const Index first = d > p_ + q_ ? p_ + q_ : 0, count = d > p_ + q_ ? d - p_ - q_ : p_;
+    if (count == 0) return residuals(components, rng);
+    Eigen::MatrixXd chosen = Eigen::MatrixXd::Zero(count, 1 + d);
+    for (Index j = 0; j < count; ++j) chosen(j, 1 + first + j) = 1;
+    return about_centres(chosen, components, rng);
+  }
+  /// K regressions, each through p + 1 observations drawn at random: distances are residuals, in the deviations of one
+  /// regression of all.
+  [[gnu::cold]] std::vector<Eigen::MatrixXd> regressions(Index components, Rng& rng) const {
+    std::vector<Eigen::MatrixXd> maps;
+    for (Index k = 0; k < components; ++k) {
+      std::vector<Index> few;
+      for (Index i = 0; i <= p_; ++i) few.push_back(rng.categorical(sample_.weights));
+      maps.push_back(without_regression(common_, few, 1e-3));
+    }
+    return maps;
+  }
+
+ private:
+  double value(const Eigen::MatrixXd& map, Index r, Index i) const {
+    return map(r, 0) + map.row(r).tail(sample_.y.rows()).dot(sample_.y.col(i));
+  }
+
+  /// What the map says, less its regression on x in the chosen observations; the ridge, per observation, leads to none.
+  Eigen::MatrixXd without_regression(Eigen::MatrixXd map, const std::vector<Index>& chosen, double ridge) const {
+    Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(1 + p_, 1 + p_), right = Eigen::MatrixXd::Zero(1 + p_, map.rows());
+    Eigen::VectorXd x(1 + p_);
+    x(0) = 1;
+    double total = 0;
+    for (const Index i : chosen) {
+      const double weight = sample_.weights(i);
+      x.tail(p_) = sample_.y.col(i).head(p_);
+      total += weight;
+      gram += weight * x * x.transpose();
+      for (Index r = 0; r < map.rows(); ++r) right.col(r) += weight * value(map, r, i) * x;
+    }
+    gram.diagonal().array() += ridge * total / static_cast<double>(chosen.size());
+    solve_positive(gram, right);
+    map.leftCols(1 + p_) -= right.transpose();
+    return map;
+  }
+
+  std::vector<Eigen::MatrixXd> about_centres(const Eigen::MatrixXd& map, Index components, Rng& rng) const {
+    Sample mapped{Eigen::MatrixXd(map.rows(), sample_.y.cols()), sample_.weights};
+    for (Index i = 0; i < mapped.y.cols(); ++i) {
+      for (Index r = 0; r < map.rows(); ++r) mapped.y(r, i) = value(map, r, i);
+    }
+    const Eigen::MatrixXd centres = random_centres(mapped, components, rng);
+    std::vector<Eigen::MatrixXd> maps(static_cast<std::size_t>(components), map);
+    for (Index k = 0; k < components; ++k) maps[static_cast<std::size_t>(k)].col(0) -= centres.col(k);
+    return maps;
+  }
+
+  const Sample& sample_;
+  Index p_, q_;
+  Eigen::MatrixXd common_;  // q x (1 + d): residuals of one regression of all
+};
+
+}  // namespace emulsion
