@@ -9,7 +9,6 @@
 #include "emulsion/data/frame.hpp"
 #include "emulsion/inference/e_step.hpp"
 #include "emulsion/inference/kmeans.hpp"
-#include "emulsion/inference/seed_regression.hpp"
 #include "emulsion/models/mixture.hpp"
 
 namespace emulsion {
@@ -94,6 +93,22 @@ struct Given {
   }
 };
 
+/// Shares out observation i by the squared distances -scores(i, .): proportional to exp(-distance^2 / (2 width^2)), and
+/// all to the nearest for width 0.
+[[gnu::cold]] inline void share_out(Scores scores, Index i, double width, double weight) {
+  Index best = 0;
+  for (Index k = 1; k < scores.cols(); ++k) best = scores(i, k) > scores(i, best) ? k : best;
+  const double nearest = scores(i, best);
+  const bool soft = width > 0 && std::isfinite(nearest);
+  double total = 0;
+  for (Index k = 0; k < scores.cols(); ++k) {
+    double share = k == best ? 1.0 : 0.0;
+    if (soft) share = std::exp((scores(i, k) - nearest) / (2 * width * width));
+    total += (scores(i, k) = share);
+  }
+  for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= weight / total;
+}
+
 /// Responsibilities proportional to exp(-|y - centre_k|^2 / (2 width^2)); y = transform (d x d, lower triangular; none:
 /// the identity) times the standardised coordinates of the frame, centres d x K. Width 0 gives all of an observation to
 /// the nearest.
@@ -117,19 +132,6 @@ struct Nearest {
     return 0;
   }
 };
-
-/// The E-step of a start for regressions.
-template <RegressionData D>
-[[gnu::cold]] NearestMap regression_start(const D& data, Index components, Rng& rng, const SeedOptions& options) {
-  NearestMap nearest{*frame_of(data, false), {}, 0};
-  const Sample sample = standardised(data, nearest.frame);
-  const RegressionStarts starts(sample, data.x().dimension(), data.y().dimension());
-  nearest.maps = options.start == Start::random_residuals    ? starts.residuals(components, rng)
-                 : options.start == Start::random_covariates ? starts.covariates(components, rng)
-                                                             : starts.regressions(components, rng);
-  nearest.width = options.width * std::sqrt(static_cast<double>(nearest.maps.front().rows()));
-  return nearest;
-}
 
 /// A mixture whose components are all the prototype.
 template <class C>

@@ -9,32 +9,9 @@
 #include "emulsion/core/newton_step.hpp"
 #include "emulsion/data/frame.hpp"
 #include "emulsion/inference/kmeans.hpp"
+#include "emulsion/inference/seed.hpp"
 
 namespace emulsion {
-
-/// Data with covariates and responses: what starts of regressions read.
-template <class D>
-concept RegressionData = Observations<D> && requires(const D& data) {
-  data.x().dimension();
-  data.y().dimension();
-  data.z().dimension();
-};
-
-/// Shares out observation i by the squared distances -scores(i, .): proportional to exp(-distance^2 / (2 width^2)), and
-/// all to the nearest for width 0.
-[[gnu::cold]] inline void share_out(Scores scores, Index i, double width, double weight) {
-  Index best = 0;
-  for (Index k = 1; k < scores.cols(); ++k) best = scores(i, k) > scores(i, best) ? k : best;
-  const double nearest = scores(i, best);
-  const bool soft = width > 0 && std::isfinite(nearest);
-  double total = 0;
-  for (Index k = 0; k < scores.cols(); ++k) {
-    double share = k == best ? 1.0 : 0.0;
-    if (soft) share = std::exp((scores(i, k) - nearest) / (2 * width * width));
-    total += (scores(i, k) = share);
-  }
-  for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= weight / total;
-}
 
 /// An E-step of starts: responsibilities by the distances |M_k (1, u)|, u the standardised coordinates (d) of an
 /// observation and M_k of any number of rows and 1 + d columns; shared out as by share_out().
@@ -146,5 +123,18 @@ class RegressionStarts {
   Index p_, q_;
   Eigen::MatrixXd common_;  // q x (1 + d): residuals of one regression of all
 };
+
+/// The E-step of a start for regressions.
+template <RegressionData D>
+[[gnu::cold]] NearestMap regression_start(const D& data, Index components, Rng& rng, const SeedOptions& options) {
+  NearestMap nearest{*frame_of(data, false), {}, 0};
+  const Sample sample = standardised(data, nearest.frame);
+  const RegressionStarts starts(sample, data.x().dimension(), data.y().dimension());
+  nearest.maps = options.start == Start::random_residuals    ? starts.residuals(components, rng)
+                 : options.start == Start::random_covariates ? starts.covariates(components, rng)
+                                                             : starts.regressions(components, rng);
+  nearest.width = options.width * std::sqrt(static_cast<double>(nearest.maps.front().rows()));
+  return nearest;
+}
 
 }  // namespace emulsion

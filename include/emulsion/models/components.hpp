@@ -190,10 +190,12 @@ class Components {
     if constexpr (requires { all_.front().inspect(x, size(), log); }) all_.front().inspect(x, size(), log);
   }
   /// What the members have to say of themselves after an E-step with these statistics.
-  void describe(const Statistics& s, EventLog& log) const {
-    if constexpr (requires { all_.front().describe(s.all.front(), Index{}, log); }) {
-      for (Index k = 0; k < size(); ++k) (*this)[k].describe(s.all[static_cast<std::size_t>(k)], k, log);
-    }
+  void describe(const Statistics& s, EventLog& log) const requires
+      requires(const C& member, const typename C::Statistics& own) {
+    member.describe(own, Index{}, log);
+  }
+  {
+    for (Index k = 0; k < size(); ++k) (*this)[k].describe(s.all[static_cast<std::size_t>(k)], k, log);
   }
   void follow(const Data& x) {
     if constexpr (FramedComponent<C>) {

@@ -156,11 +156,11 @@ class Mixture {
   }
   void inspect(const Data& x, EventLog& log) const { bank().inspect(x, log); }
   /// What the terms have to say of themselves after an E-step with these statistics.
-  void describe(const Statistics& s, EventLog& log) const {
-    indexed([&](auto i) {  // by names: clang 14 finds no member of *this in a requirement
-      const auto& term = std::get<i>(terms_);
-      const auto& part = std::get<i>(s.parts);
-      if constexpr (requires { term.describe(part, log); }) term.describe(part, log);
+  void describe(const Statistics& s, EventLog& log) const
+      requires(DescribedTerm<Gate> || DescribedTerm<Bank> || (DescribedTerm<Terms> || ...)) {
+    indexed([&](auto i) {
+      using Term = std::tuple_element_t<i, decltype(terms_)>;
+      if constexpr (DescribedTerm<Term>) std::get<i>(terms_).describe(std::get<i>(s.parts), log);
     });
   }
   /// Moves into the coordinates that suit the data.
@@ -321,14 +321,22 @@ class Mixture {
   }
 
  private:
+  using Places = std::index_sequence_for<Gate, Bank, Terms...>;
+  template <class F, std::size_t... I>
+  void each(const F& f, std::index_sequence<I...>) const {
+    (f(std::get<I>(terms_)), ...);
+  }
   template <class F>
   void each(const F& f) const {
-    std::apply([&](const auto&... term) { (f(term), ...); }, terms_);
+    each(f, Places());
+  }
+  template <class F, std::size_t... I>
+  static void indexed(const F& f, std::index_sequence<I...>) {
+    (f(std::integral_constant<std::size_t, I>()), ...);
   }
   template <class F>
   static void indexed(const F& f) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (f(std::integral_constant<std::size_t, I>()), ...); }
-    (std::make_index_sequence<2 + sizeof...(Terms)>());
+    indexed(f, Places());
   }
 
   void score(const Data& block, Scores scores, Scratch& scratch) const {
