@@ -50,7 +50,7 @@ TEST_CASE("a location-scale expert keeps the laws") {
     return Regression(std::move(x), std::move(y));
   };
   check_laws(
-      emulsion::testing::component_laws(LocationScaleExpert(2), make, 12, {.latent = true, .exact_maximize = false}));
+      emulsion::testing::component_laws(LocationScaleExpert(2), make, 12, {.exact_maximize = false, .latent = true}));
   Rng rng(1);
   auto [x, y] = plane(400, rng);
   for (Index i = 0; i < 400; i += 2) y(0, i) = -6 - 2 * x(0, i) + 0.6 * rng.normal();

@@ -44,7 +44,7 @@ TEST_CASE("a skew-normal expert keeps the laws") {
     return Regression(std::move(x), std::move(y));
   };
   check_laws(
-      emulsion::testing::component_laws(SkewNormalExpert(1), make, 12, {.latent = true, .exact_maximize = false}));
+      emulsion::testing::component_laws(SkewNormalExpert(1), make, 12, {.exact_maximize = false, .latent = true}));
   Rng rng(1);
   auto [x, y] = line(400, 4, rng);
   for (Index i = 0; i < 400; i += 2) y(0, i) = -6 - 2 * x(0, i) + 0.6 * rng.normal();
