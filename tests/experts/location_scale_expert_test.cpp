@@ -96,6 +96,28 @@ TEST_CASE("plain steps climb from far away, too") {
   }
 }
 
+TEST_CASE("no step leads down, from wherever it starts") {
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    Rng rng(seed);
+    const Index n = 5 + static_cast<Index>(rng.below(40));
+    const auto kept = plane(n, rng);
+    const Regression data(kept.first, kept.second);
+    const auto wild = [&] { return row(2 * rng.normal(), 2 * rng.normal()); };
+    Model model = alone(LocationScaleExpert(5 * rng.normal(), wild(), 4 * rng.normal(), wild()));
+    model.follow(data);
+    double before = model.log_likelihood(data);
+    for (int step = 0; step < 12; ++step) {
+      Model next = model;
+      model.maximize(folded(model, data), next);
+      model = next;
+      const double after = model.log_likelihood(data);
+      INFO("seed " << seed << ", step " << step);
+      CHECK(after >= before - 1e-12 * std::abs(before));
+      before = after;
+    }
+  }
+}
+
 TEST_CASE("equal variances: without covariates, the fit of a linear expert") {
   Rng rng(4);
   const Index n = 100;
