@@ -50,7 +50,7 @@ TEST_CASE("a censored expert keeps the laws") {
     return Regression(std::move(x), std::move(y));
   };
   check_laws(
-      emulsion::testing::component_laws(CensoredExpert(1, both), make, 12, {.latent = true, .exact_maximize = false}));
+      emulsion::testing::component_laws(CensoredExpert(1, both), make, 12, {.exact_maximize = false, .latent = true}));
   Rng rng(1);
   auto [x, y] = line(300, rng);
   for (Index i = 0; i < 300; i += 2) y(0, i) = 2 - x(0, i) + 0.3 * rng.normal();

@@ -41,7 +41,7 @@ TEST_CASE("a truncated expert keeps the laws") {
       return Regression(std::move(x), std::move(y));
     };
     check_laws(emulsion::testing::component_laws(TruncatedExpert(1, limits), make, 12,
-                                                 {.latent = true, .exact_maximize = false}));
+                                                 {.exact_maximize = false, .latent = true}));
   }
   Rng rng(1);
   auto [x, y] = line(300, both, rng);

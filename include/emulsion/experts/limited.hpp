@@ -137,12 +137,14 @@ class LimitedExpert : public LinearLocation<Own> {
   struct Workspace {
     RegressionSpace regression;
     Eigen::MatrixXd coefficients;  // 2 x (1 + p)
+    Eigen::MatrixXd line;          // 1 x (1 + p)
     Eigen::VectorXd residual;      // r_a r_a, r_a r_t, r_t r_t
   };
   [[gnu::cold]] Workspace workspace() const {
     const Index p = line_.covariates();
     return {{Eigen::MatrixXd(p, p), Eigen::MatrixXd(p, 2), Eigen::VectorXd(p)},
             Eigen::MatrixXd(2, 1 + p),
+            Eigen::MatrixXd(1, 1 + p),
             Eigen::VectorXd(3)};
   }
   /// The old parameters where there are no observations.
@@ -241,7 +243,8 @@ class LimitedExpert : public LinearLocation<Own> {
       if (!(theta <= most)) theta = most, held = 1;
       theta = std::max(theta, least_precision());
     }
-    next.line_.set(work.coefficients.row(0) - work.coefficients.row(1) / theta, theta, held);
+    work.line = work.coefficients.row(0) - work.coefficients.row(1) / theta;
+    next.line_.set(work.line, theta, held);
     next.prototype_ = false;
   }
 };
