@@ -135,7 +135,6 @@ summary::RegressionTable read(const Arguments& given, const std::string& path, c
   table.covariates = x.names();
   table.x = std::move(x).matrix();
   if (expert == "logistic") {
-    require(responses.size() == 1, "a logistic expert has one response, the class, got ", responses.size());
     const CsvTable found =
         parse_csv(file, {.columns = names(given, "--covariates"), .label = responses[0], .delimiter = '\0'}, path);
     Labels labels = found.labels();
@@ -239,8 +238,8 @@ int experts(int argc, char** argv) {
   if (gate == "constant" && given.contains("--gate-covariates")) {
     throw UsageError("a constant gate has no covariates: leave --gate-covariates out");
   }
-  if (expert == "poisson" && names(given, "--response").size() > 1) {
-    throw UsageError("a poisson expert has one response");
+  if ((expert == "poisson" || expert == "logistic") && names(given, "--response").size() > 1) {
+    throw UsageError("a " + expert + " expert has one response");
   }
   FitOptions options;
   const Index most = 1'000'000;

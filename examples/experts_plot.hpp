@@ -42,7 +42,7 @@ inline void expert_points(Panel& panel, const Eigen::VectorXd& x, const Eigen::V
 inline Panel experts_panel(Box box, const summary::ExpertsFit& fit, const summary::RegressionTable& table, Index r) {
   const bool classes = !table.classes.empty();
   const Eigen::VectorXd fitted = fit.fitted.row(r).transpose();
-  Eigen::VectorXd y = table.y.row(r).transpose();
+  Eigen::VectorXd y = table.y.row(classes ? 0 : r).transpose();
   if (classes) {
     for (double& label : y) label = label == static_cast<double>(r + 1) ? 1 : 0;
   }

@@ -28,10 +28,10 @@ class ExpertsTable {
  public:
   explicit ExpertsTable(Index experts) : experts_(experts) {}
 
-  void head(const std::string& words) { rows_.push_back({text::shortened(text::clean(words), 24), {}}); }
+  void head(const std::string& words) { rows_.push_back({text::shortened(text::clean(words), 40), {}}); }
   template <class Cell>
   void row(const std::string& words, const Cell& cell) {
-    rows_.push_back({text::shortened(text::clean(words), 24), {}});
+    rows_.push_back({text::shortened(text::clean(words), 40), {}});
     for (Index k = 0; k < experts_; ++k) rows_.back().cells.push_back(cell(k));
   }
   /// The same parameter of all experts: `rows` names its rows, `columns` those of a matrix. Of a covariance, the roots
