@@ -2,12 +2,16 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "emulsion/core/concepts.hpp"
+#include "emulsion/core/fold.hpp"
 #include "emulsion/core/newton_step.hpp"
 #include "emulsion/data/frame.hpp"
+#include "emulsion/inference/e_step.hpp"
 #include "emulsion/inference/kmeans.hpp"
 #include "emulsion/inference/seed.hpp"
 
@@ -21,22 +25,22 @@ struct NearestMap {
   double width = 0;
   template <class Data>
   [[gnu::cold]] double operator()(const Data& block, Scores scores) const {
-    Eigen::VectorXd u(1 + block.dimension());
-    u(0) = 1;
     for (Index i = 0; i < scores.rows(); ++i) {
-      for (Index j = 0; j < block.dimension(); ++j) u(1 + j) = frame.standardised(block(j, i), j);
-      for (Index k = 0; k < scores.cols(); ++k) {
-        const Eigen::MatrixXd& map = maps[static_cast<std::size_t>(k)];
-        double square = 0;
-        for (Index r = 0; r < map.rows(); ++r) {
-          const double distance = map.row(r).dot(u);
-          square += distance * distance;
-        }
-        scores(i, k) = -square;
-      }
+      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) = -square_distance(block, i, k);
       share_out(scores, i, width, block.weight(i));
     }
     return 0;
+  }
+  template <class Data>
+  double square_distance(const Data& block, Index i, Index k) const {
+    const Eigen::MatrixXd& map = maps[static_cast<std::size_t>(k)];
+    double square = 0;
+    for (Index r = 0; r < map.rows(); ++r) {
+      double distance = map(r, 0);
+      for (Index j = 0; j < block.dimension(); ++j) distance += map(r, 1 + j) * frame.standardised(block(j, i), j);
+      square += distance * distance;
+    }
+    return square;
   }
 };
 
@@ -124,6 +128,26 @@ class RegressionStarts {
   Eigen::MatrixXd common_;  // q x (1 + d): residuals of one regression of all
 };
 
+/// An E-step that takes a component from a model and plants it elsewhere: all of the observations within `radius` of
+/// the only map belong to it, the others to the rest, as the model says.
+struct Replanted {
+  NearestMap place;
+  Index component = 0;
+  double square_radius = 0;
+  template <class Data>
+  [[gnu::cold]] double operator()(const Data& block, Scores scores) const {
+    const Index k = component;
+    scores.col(k).setConstant(-std::numeric_limits<double>::infinity());
+    Soft()(block, scores);
+    for (Index i = 0; i < scores.rows(); ++i) {
+      if (!(place.square_distance(block, i, 0) <= square_radius)) continue;
+      scores.row(i).setZero();
+      scores(i, k) = block.weight(i);
+    }
+    return 0;
+  }
+};
+
 /// The E-step of a start for regressions.
 template <RegressionData D>
 [[gnu::cold]] NearestMap regression_start(const D& data, Index components, Rng& rng, const SeedOptions& options) {
@@ -135,6 +159,32 @@ template <RegressionData D>
                                                              : starts.regressions(components, rng);
   nearest.width = options.width * std::sqrt(static_cast<double>(nearest.maps.front().rows()));
   return nearest;
+}
+
+/// A start near a fit: one of its components, drawn at random, is taken away and planted on n / (8 K) to n / K of the
+/// observations, those nearest to a random regression or to one observation in the residuals or in the covariates of
+/// the gate.
+template <class Model, RegressionData D>
+[[gnu::cold]] Model replant(const Model& from, const D& data, Rng& rng) {
+  const auto components = static_cast<double>(from.size());
+  NearestMap place{*frame_of(data, false), {}, 0};
+  const Sample sample = standardised(data, place.frame);
+  const RegressionStarts starts(sample, data.x().dimension(), data.y().dimension());
+  const double kind = rng.uniform();
+  place.maps = kind < 0.5    ? starts.regressions(1, rng)
+               : kind < 0.75 ? starts.covariates(1, rng)
+                             : starts.residuals(1, rng);
+  std::vector<double> squares;
+  for (Index i = 0; i < data.size(); ++i) squares.push_back(place.square_distance(data, i, 0));
+  const double share = std::exp2(-3 * rng.uniform()) / components;
+  const auto last = squares.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(data.size()));
+  std::nth_element(squares.begin(), last, squares.end());
+  const auto taken = static_cast<Index>(rng.uniform() * components);
+  Workers workers(1);
+  Fold<Model, D> fold(from, data, workers);
+  Model next = from;
+  from.maximize(fold(from, Replanted{std::move(place), taken, *last}), next);
+  return next;
 }
 
 }  // namespace emulsion
