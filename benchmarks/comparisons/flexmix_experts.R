@@ -11,11 +11,18 @@ start <- matrix(doubles("responsibilities", n * K), n, K)
 data <- data.frame(y = y, x)
 covariates <- paste(colnames(data)[-1], collapse = " + ")
 gate <- if (args[1] == "softmax") FLXPmultinom(as.formula(paste("~", covariates))) else FLXPconstant()
+# flexmix divides the squared errors by n - p - 1, not by n: its own weighted least squares, with the maximum likelihood.
+model <- FLXMRglm()
+model@fit <- function(x, y, w, component) {
+  fit <- lm.wfit(x, y, w = w)
+  variance <- sum(w * fit$residuals^2) / sum(w)
+  model@defineComponent(list(coef = coef(fit), df = ncol(x) + 1, sigma = sqrt(variance)))
+}
 # An M-step from the start, then so many E- and M-steps; a negative tolerance never ends it.
 fit <- function(count) {
   control <- list(iter.max = count, minprior = 0, tolerance = -1)
   seconds <- system.time(suppressWarnings(
-    result <- flexmix(as.formula(paste("y ~", covariates)), data = data, k = K, cluster = start, control = control,
+    result <- flexmix(as.formula(paste("y ~", covariates)), data = data, k = K, cluster = start, model = model, control = control,
                       concomitant = gate)))[["elapsed"]]
   list(seconds = seconds, mean_log_likelihood = result@logLik / n)
 }
