@@ -66,7 +66,7 @@ int posix_memalign(void** out, std::size_t alignment, std::size_t size) noexcept
 #include "emulsion/experts/logistic.hpp"
 #include "emulsion/experts/zero_inflated_poisson.hpp"
 #include "emulsion/inference/em.hpp"
-#include "emulsion/inference/seed.hpp"
+#include "emulsion/inference/seed_regression.hpp"
 
 using namespace emulsion;
 

@@ -60,9 +60,10 @@ class Part {
 
 [[noreturn, gnu::cold]] inline void fail(std::initializer_list<Part> parts) { throw InvalidArgument(sentence(parts)); }
 
-/// Throws InvalidArgument with the concatenation of the parts unless `condition` holds.
+/// Throws InvalidArgument with the concatenation of the parts unless `condition` holds. By value: a reference to a
+/// literal is a type of its own for every length, and every sentence would cost the compiler an instantiation.
 template <class... Parts>
-void require(bool condition, const Parts&... parts) {
+void require(bool condition, Parts... parts) {
   if (!condition) [[unlikely]]
     fail({Part(parts)...});
 }

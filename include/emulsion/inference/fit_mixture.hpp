@@ -58,7 +58,7 @@ class MultiStart {
       finish_best_since(first);
     } while (static_cast<Index>(runs_.size()) < most_ && !stopped() && reached() < 3);
     rank();
-    if constexpr (RegressionData<D>) search_near_best();
+    if constexpr (RegressionData<D>) search_near_best();  // needs seed_regression.hpp, as seed() says
     if (!stopped()) finish(at(0), options_.tolerance);
     return result();
   }

@@ -175,7 +175,12 @@ template <class Gate, class Bank, class... Terms>
   } else if (options.start == Start::random_responsibilities) {
     learn(RandomResponsibilities{rng.fork(rng())});
   } else if (of_regressions) {
-    if constexpr (RegressionData<D>) learn(regression_start(part, components, rng, options));
+    if constexpr (RegressionData<D>) {
+      static_assert(
+          requires { regression_start(part, components, rng, options); },
+          "starts of regressions: #include <emulsion/inference/seed_regression.hpp>");
+      learn(regression_start(part, components, rng, options));
+    }
   } else {
     // A pure cluster gives a discrete family probabilities of zero, which EM can never leave: its starts are soft.
     const double softest = FramedComponent<typename Bank::Member> || options.start == Start::means ? 0.0 : 1.0;
