@@ -95,10 +95,10 @@ defect 'marginal of the first dimensions' 'mixture' \
 # Conjugate posteriors, variational gates
 defect 'no degrees of freedom from the data' 'posterior' \
   'nu_ = prior.nu_ + s.weight * prior.counts_per_observation();' 'nu_ = prior.nu_ + 0.5 * s.weight * prior.counts_per_observation();'
-defect 'uncertain mean costs nothing' 'posterior' '* d / own - 0.5 * d / beta_;' '* d / own;'
+defect 'uncertain mean costs nothing' 'posterior' 'wishart().log_determinant_gain() - 0.5 * static_cast<double>(this->dimension()) / beta_;' 'wishart().log_determinant_gain();'
 defect 'divergence of the means without their precision' 'posterior' \
   '(d * (ratio - 1 - std::log(ratio)) + other.beta_ * square)' '(d * (ratio - 1) + other.beta_ * square)'
-defect 'divergence of the scales without their traces' 'posterior' '+ 0.5 * nu_ * (trace - count * own) +' '+'
+defect 'divergence of the scales without their traces' 'posterior' '+ 0.5 * nu_ * (trace - variates() * own_number()) +' '+'
 defect 'Wishart draws with equal degrees of freedom' 'posterior' 'chi(nu_ - static_cast<double>(d - 1 - i))' 'chi(nu_)'
 defect 'predictive scale without the uncertain mean' 'posterior' 'nu_ / freedom * (1 + 1 / beta_)' 'nu_ / freedom'
 defect 'mode divided by nu' 'posterior' 'stand_in_.scaled(nu_ / (nu_ + shift))' 'stand_in_.scaled(1)'
