@@ -130,10 +130,14 @@ class ConjugatePosterior : public PosteriorOf<Member> {
     if constexpr (requires { result.prepare_as_prior(); }) result.prepare_as_prior();
     return result;
   }
-  /// This as a posterior of that prior, whatever the observations were.
+  /// This as a posterior of that prior, whatever the observations were; the prior goes into its frame.
   Self with_prior(const Self& prior) const {
     Self result = self();
-    result.prior_ = std::make_shared<const Self>(prior.as_prior());
+    Self given = prior.as_prior();
+    if constexpr (requires { given.in(result.shared_frame()); }) {
+      if (!(*given.shared_frame() == *result.shared_frame())) given = given.in(result.shared_frame());
+    }
+    result.prior_ = std::make_shared<const Self>(std::move(given));
     return result;
   }
   /// The posterior after observations with those statistics (statistics(x)), of which this is the prior.

@@ -110,7 +110,7 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
     RegressionSpace regression;
     EstimationSpace space;
     Eigen::MatrixXd coefficients;
-    Eigen::VectorXd residual, pooled;
+    Eigen::VectorXd residual, pooled, spread;
     PrecisionFactor precision;
   };
   [[gnu::cold]] Workspace workspace() const {
@@ -121,6 +121,7 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
                      stand_in_.coefficients(),
                      scatter_,
                      scatter_,
+                     Eigen::VectorXd(q),
                      stand_in_.precision_factor()};
     if (!is_diagonal(structure())) result.space.a.resize(q, q);
     return result;
@@ -213,7 +214,7 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
     for (Index r = 0; r < this->dimension(); ++r) jacobian += std::log(shared_frame()->scale(covariates() + r));
     const double of_coefficients = 0.5 * responses() * (k_.log_determinant() - count * log_two_pi) +
                                    count * (root.log_determinant() + jacobian) - responses() * of_slopes -
-                                   0.5 * k_.square(root, expert.coefficients() - stand_in_.coefficients());
+                                   0.5 * k_.square_distance(root, expert.coefficients(), stand_in_.coefficients());
     return of_coefficients + wishart().log_density_of_covariance(root, trace_of(root), jacobian);
   }
   /// An expert drawn from this distribution over experts.
@@ -319,8 +320,8 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
   }
   /// Precision from work.pooled, of nu_ degrees of freedom.
   void finish(Workspace& work) {
-    work.precision.estimate(work.pooled, nu_ / observed(), shared_frame()->spread.tail(this->dimension()), no_floor,
-                            work.space);
+    for (Index r = 0; r < this->dimension(); ++r) work.spread(r) = shared_frame()->spread(covariates() + r);
+    work.precision.estimate(work.pooled, nu_ / observed(), work.spread, no_floor, work.space);
     stand_in_.set(work.coefficients, work.precision);
     refresh();
   }
@@ -348,13 +349,14 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
   /// tr(root' root (nu W)^-1)
   double trace_of(const PrecisionFactor& root) const {
     const PrecisionFactor& own = stand_in_.precision_factor();
-    return expected_trace(root, own, prior_ && !root.diagonal() ? own.factor() : scale_factor_);
+    const Eigen::MatrixXd made = prior_ && !root.diagonal() ? own.factor() : Eigen::MatrixXd();
+    return expected_trace(root, own, prior_ ? made : scale_factor_);
   }
   double coefficients_divergence(const BasicMatrixNormalWishart& other) const {
     const double log_ratio = k_.log_determinant() - other.k_.log_determinant();
-    return 0.5 *
-           (responses() * (k_.trace_of(other.k_) - static_cast<double>(1 + covariates()) + log_ratio) +
-            other.k_.square(stand_in_.precision_factor(), stand_in_.coefficients() - other.stand_in_.coefficients()));
+    return 0.5 * (responses() * (k_.trace_of(other.k_) - static_cast<double>(1 + covariates()) + log_ratio) +
+                  other.k_.square_distance(stand_in_.precision_factor(), stand_in_.coefficients(),
+                                           other.stand_in_.coefficients()));
   }
   double scale_divergence(const BasicMatrixNormalWishart& other) const {
     return wishart().divergence(other.wishart(), other.trace_of(stand_in_.precision_factor()));
