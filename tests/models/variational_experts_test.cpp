@@ -211,53 +211,6 @@ TEST_CASE("the bound lies below the log marginal likelihood, of a sum over all l
   }
 }
 
-TEST_CASE("the gate's scores are a bound on E[log w], and tight where the posterior is narrow") {
-  for (std::uint64_t seed = 0; seed < 5; ++seed) {
-    Rng rng(seed);
-    const Index classes = 2 + static_cast<Index>(seed % 3);
-    MatrixXd z(2, 5), mean(3, classes), a(3, 3);
-    for (double& value : z.reshaped()) value = 3 + 2 * rng.normal();
-    for (double& value : mean.reshaped()) value = rng.normal();
-    for (double& value : a.reshaped()) value = 0.4 * rng.normal();
-    MatrixXd covariance = a * a.transpose() + 0.01 * MatrixXd::Identity(3, 3);
-    covariance = (0.5 * (covariance + covariance.transpose())).eval();
-    const Covariates given{Points<>(z)};
-    const auto scores_of = [&](const BayesianSoftmaxGate& gate) {
-      MatrixXd scores = MatrixXd::Zero(5, classes);
-      auto scratch = gate.scratch(5);
-      gate.score(given, scratch, scores);
-      return scores;
-    };
-    auto gate = BayesianSoftmaxGate(classes, 2).with_posterior(mean, covariance);
-    CHECK((gate.covariance() - covariance).norm() < 1e-13);
-    const MatrixXd bound = scores_of(gate);
-    gate.follow(given);
-    CHECK((gate.covariance() - covariance).norm() < 1e-12);
-    CHECK((scores_of(gate) - bound).norm() < 1e-11);
-    constexpr int draws = 20'000;
-    MatrixXd sum = MatrixXd::Zero(5, classes), square = sum;
-    for (int s = 0; s < draws; ++s) {
-      const MatrixXd logs = gate_probabilities(gate.sample_gate(rng), given).array().log();
-      sum += logs / draws;
-      square += logs.cwiseAbs2() / draws;
-    }
-    for (Index i = 0; i < 5; ++i) {
-      for (Index k = 0; k < classes; ++k) {
-        const double error = std::sqrt((square(i, k) - sum(i, k) * sum(i, k)) / draws);
-        CAPTURE(seed, i, k);
-        CHECK(bound(i, k) < sum(i, k) + 4 * error);
-      }
-    }
-    // As the covariance vanishes, by its first order: a gap of tr((A - H) S) / 2, H the curvature.
-    for (const double scale : {1e-3, 1e-5}) {
-      const MatrixXd narrow = scores_of(gate.with_posterior(mean, scale * covariance));
-      const MatrixXd plug_in = gate_probabilities(gate.expected(), given).array().log();
-      CHECK((narrow - plug_in).maxCoeff() < 0);
-      CHECK((narrow - plug_in - scale * (bound - plug_in)).cwiseAbs().maxCoeff() < 1e-12);
-    }
-  }
-}
-
 TEST_CASE("relabelling the experts permutes the posterior") {
   Rng rng(2);
   const Regression data = planes(120, 1, rng);

@@ -128,3 +128,18 @@ defect 'residuals without their covariance with x' 'experts' \
   'sum += coefficients(r, 1 + j) * own - coefficients(c, 1 + j) * scatter(p + r, j);' ''
 defect 'experts forget the unit of y' 'experts' \
   'jacobian += std::log(frame_->scale(p + r));' ''
+
+# Posteriors of experts and of softmax gates
+defect 'uncertain intercept of an expert costs nothing' 'expert_posterior' '- 0.5 * responses() / k_.kappa();' ';'
+defect 'uncertain slopes cost nothing' 'expert_posterior' \
+  'const double value = std::sqrt(c) * inverse_(i, j);' 'const double value = 0 * std::sqrt(c) * inverse_(i, j);'
+defect 'divergence of coefficients without their precision' 'expert_posterior' \
+  '- static_cast<double>(1 + covariates()) + log_ratio) +' '- static_cast<double>(1 + covariates())) +'
+defect 'prediction of several responses with too many degrees of freedom' 'expert_posterior' \
+  'is_diagonal(structure()) ? nu_ : nu_ - responses() + 1;' 'nu_;'
+defect 'bound on the gate for two components, of any number' 'expert_posterior' \
+  'std::sqrt(0.5 * others) * factor_(i, j);' 'std::sqrt(0.5) * factor_(i, j);'
+defect 'gate as certain as half the data' 'expert_posterior' \
+  'system(i, j) += 0.5 * s.second(at++);' 'system(i, j) += 0.25 * s.second(at++);'
+defect 'divergence of the gate without its entropy' 'expert_posterior' \
+  'per_class -= 2 * std::log(factor_(j, j) * prior_root_(j, j));' ''

@@ -169,18 +169,9 @@ class BayesianSoftmaxGate {
   }
   template <class Data>
   void accumulate(const Data&, const Responsibilities& r, Scratch& scratch, Statistics& s) const {
-    const Index b = r.rows();
-    auto& [z, w, normalisers, total, v, first] = scratch.of_mean;
     add_counts(r, s.counts);
-    total.head(b) = r.col(0);
-    for (Index k = 1; k < size(); ++k) total.head(b) += r.col(k);
-    total.segment(b, z.rows - b).setZero();
-    v.segment(b, z.rows - b).setZero();
-    for (Index k = 0; k < size(); ++k) {
-      v.head(b) = r.col(k) - total.head(b).cwiseProduct(w.col(k).head(b));
-      add_design_sums(z, v.data(), &s.gradient(0, k));
-    }
-    add_design_squares(z, total.data(), s.second.data());
+    mean_.add_gradient(r, scratch.of_mean, s.gradient);
+    add_design_squares(scratch.of_mean.z, scratch.of_mean.total.data(), s.second.data());
   }
 
   /// The posterior that maximizes the bound about the present expectations.
