@@ -7,6 +7,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "emulsion/core/read_block.hpp"
 #include "emulsion/experts/matrix_normal_wishart.hpp"
 #include "emulsion/gates/bayesian_softmax.hpp"
 #include "emulsion/inference/fit_variational_mixture.hpp"
@@ -41,10 +42,10 @@ struct ExpertPrior {
   const LinearExpert plain(p, q, structure);
   plain.check(data);
   LinearExpert expected = plain.in(plain.frame_for(data));
-  const GaussianStatistics s = MatrixNormalWishart::with_expected(
-                                   expected, static_cast<double>(q),
-                                   CoefficientPrecision(1, Eigen::VectorXd::Zero(p), Eigen::MatrixXd::Identity(p, p)))
-                                   .statistics(data);
+  GaussianStatistics s = expected.statistics();
+  Eigen::VectorXd w(data.size());
+  for (Index i = 0; i < data.size(); ++i) w(i) = data.weight(i);
+  read_block(expected, data, [&](auto& block) { expected.accumulate(block, w, s); });
   const auto deviation = [&](Index j) {
     const double variance = s.weight > 0 ? s.scatter(lower_place(j, j, d)) / s.weight : 0;
     return variance > 0 ? std::sqrt(variance) : expected.shared_frame()->spread(j);  // a constant

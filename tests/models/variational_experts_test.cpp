@@ -414,6 +414,54 @@ TEST_CASE("predictions integrate the parameters out") {
   check(StickBreakingGate::dirichlet_process(2), ConstantGate(2));
 }
 
+TEST_CASE("degenerate data end with a finite bound") {
+  Rng rng(8);
+  const auto check = [&](const char* name, const MatrixXd& x, const MatrixXd& y) {
+    CAPTURE(name);
+    const Regression data(x, y);
+    const auto finite = [&](const auto& fit) {
+      CHECK(std::isfinite(fit.report.objective));
+      CHECK(fit.report.status != Status::failed);
+      check_rise(fit.report);
+      CHECK(fit.model.log_density(data).allFinite());
+      CHECK(predict(fit.model, data.x()).mean().allFinite());
+    };
+    finite(fit_bayesian_experts(data, {.components = 2, .restarts = 2, .moves = 4}));
+    finite(fit_bayesian_experts(DirichletGate(2), data, {.restarts = 2, .moves = 4}));
+  };
+  const Index n = 40;
+  MatrixXd x(2, n), y(2, n);
+  for (Index i = 0; i < n; ++i) {
+    x.col(i) << rng.normal(), rng.normal();
+    y.col(i) << x(0, i) + 0.1 * rng.normal(), rng.normal();
+  }
+  check("one observation", x.leftCols(1), y.leftCols(1));
+  check("two observations", x.leftCols(2), y.leftCols(2));
+  check("all equal", MatrixXd::Constant(2, n, 3.1), MatrixXd::Constant(2, n, -0.7));
+  MatrixXd twins = x;
+  twins.row(1) = 2 * x.row(0);
+  check("collinear covariates", twins, y);
+  check("no covariates", MatrixXd(0, n), y);
+  check("exact lines", x, MatrixXd(2 * x));
+  MatrixXd wild = y;
+  wild(0, 3) = 1e12;
+  check("a wild response", x, wild);
+  wild = x;
+  wild(0, 3) = 1e12;
+  check("a wild covariate", wild, y);
+  // Separated by the gate covariates: its slopes stay finite.
+  MatrixXd apart = y;
+  for (Index i = 0; i < n; ++i) apart(0, i) += x(1, i) > 0 ? 50 : -50;
+  check("separated", x, apart);
+  // Queries far from all data.
+  const auto model = fit_bayesian_experts(Regression(x, apart), {.components = 2, .moves = 0}).model;
+  for (const double far : {1e8, 1e100, 1e200}) {
+    const MatrixXd there = MatrixXd::Constant(2, 1, far);
+    CHECK(model.log_density(Regression(there, y.leftCols(1))).allFinite());
+    CHECK(gate_probabilities(model.predictive().gate(), Covariates{Points<>(there)}).sum() == Approx(1));
+  }
+}
+
 TEST_CASE("bad input to a Bayesian mixture of experts is refused with a sentence") {
   Rng rng(1);
   const Regression data = planes(20, 1, rng);

@@ -196,7 +196,7 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
 
   /// The mode of the joint density of coefficients and covariance; where it is tied, to so many experts.
   Member mode(Index components = 1) const {
-    double count = static_cast<double>(1 + covariates());  // of normal variates per response
+    auto count = static_cast<double>(1 + covariates());  // of normal variates per response
     if (structure() == Covariance::spherical) count *= responses();
     if (structure() == Covariance::tied) count *= static_cast<double>(components);
     const auto own = static_cast<double>(Wishart::own_dimension(structure(), this->dimension()));

@@ -80,7 +80,7 @@ class BayesianSoftmaxGate {
     require_finite(z, "gate covariate");
     SoftmaxGate mean(components, z.dimension());
     mean.follow(frame_of(z, false));
-    return BayesianSoftmaxGate(std::move(mean), prior);
+    return {std::move(mean), prior};
   }
   /// With that posterior: expectations ((1 + p) x K; their mean is subtracted) and C ((1 + p) x (1 + p)).
   ///
