@@ -1,5 +1,6 @@
 #pragma once
 // Everything that needs Eigen alone. Model files (data/model_file.hpp) need nlohmann/json and stay apart.
+#include "emulsion/bayesian_experts.hpp"
 #include "emulsion/bayesian_mixture.hpp"
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/error.hpp"
@@ -23,12 +24,14 @@
 #include "emulsion/experts/linear.hpp"
 #include "emulsion/experts/location_scale.hpp"
 #include "emulsion/experts/logistic.hpp"
+#include "emulsion/experts/matrix_normal_wishart.hpp"
 #include "emulsion/experts/poisson.hpp"
 #include "emulsion/experts/skew_normal.hpp"
 #include "emulsion/experts/student_t.hpp"
 #include "emulsion/experts/truncated.hpp"
 #include "emulsion/experts/zero_inflated_poisson.hpp"
 #include "emulsion/gates/activation.hpp"
+#include "emulsion/gates/bayesian_softmax.hpp"
 #include "emulsion/gates/constant.hpp"
 #include "emulsion/gates/dirichlet.hpp"
 #include "emulsion/gates/gaussian.hpp"

@@ -58,6 +58,7 @@ int posix_memalign(void** out, std::size_t alignment, std::size_t size) noexcept
 #endif
 
 #include "catch.hpp"
+#include "emulsion/bayesian_experts.hpp"
 #include "emulsion/bayesian_mixture.hpp"
 #include "emulsion/distributions/categorical.hpp"
 #include "emulsion/distributions/gaussian.hpp"
@@ -161,6 +162,24 @@ TEST_CASE("an iteration of variational inference allocates nothing") {
     check<Poisson>(seed_variational(rates, DirichletGate(3), Points<double>(counts), rng,
                                     {.start = Start::random_responsibilities}),
                    counts);
+  }
+}
+
+TEST_CASE("an iteration of Bayesian experts allocates nothing") {
+  for (const Index p : {1, 9}) {
+    Rng rng(static_cast<std::uint64_t>(p));
+    const Eigen::MatrixXd x = blobs(1100, p, rng);
+    Eigen::MatrixXd y = blobs(1100, 2, rng);
+    y.row(0) += x.row(0);
+    const Regression data(x, y);
+    for (const Covariance covariance : structures) {
+      CAPTURE(to_string(covariance));
+      const auto prior = weak_prior(data, covariance);
+      const SeedOptions random{.start = Start::random_responsibilities};
+      const auto gate = BayesianSoftmaxGate::about(3, data.z());
+      check<LinearExpert>(seed_variational(prior, gate, data, rng, random), data);
+      check<LinearExpert>(seed_variational(prior, DirichletGate(3), data, rng, random), data);
+    }
   }
 }
 

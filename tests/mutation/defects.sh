@@ -95,10 +95,10 @@ defect 'marginal of the first dimensions' 'mixture' \
 # Conjugate posteriors, variational gates
 defect 'no degrees of freedom from the data' 'posterior' \
   'nu_ = prior.nu_ + s.weight * prior.counts_per_observation();' 'nu_ = prior.nu_ + 0.5 * s.weight * prior.counts_per_observation();'
-defect 'uncertain mean costs nothing' 'posterior' '* d / own - 0.5 * d / beta_;' '* d / own;'
+defect 'uncertain mean costs nothing' 'posterior' 'wishart().log_determinant_gain() - 0.5 * static_cast<double>(this->dimension()) / beta_;' 'wishart().log_determinant_gain();'
 defect 'divergence of the means without their precision' 'posterior' \
   '(d * (ratio - 1 - std::log(ratio)) + other.beta_ * square)' '(d * (ratio - 1) + other.beta_ * square)'
-defect 'divergence of the scales without their traces' 'posterior' '+ 0.5 * nu_ * (trace - count * own) +' '+'
+defect 'divergence of the scales without their traces' 'posterior' '+ 0.5 * nu_ * (trace - variates() * own_number()) +' '+'
 defect 'Wishart draws with equal degrees of freedom' 'posterior' 'chi(nu_ - static_cast<double>(d - 1 - i))' 'chi(nu_)'
 defect 'predictive scale without the uncertain mean' 'posterior' 'nu_ / freedom * (1 + 1 / beta_)' 'nu_ / freedom'
 defect 'mode divided by nu' 'posterior' 'stand_in_.scaled(nu_ / (nu_ + shift))' 'stand_in_.scaled(1)'
@@ -128,3 +128,18 @@ defect 'residuals without their covariance with x' 'experts' \
   'sum += coefficients(r, 1 + j) * own - coefficients(c, 1 + j) * scatter(p + r, j);' ''
 defect 'experts forget the unit of y' 'experts' \
   'jacobian += std::log(frame_->scale(p + r));' ''
+
+# Posteriors of experts and of softmax gates
+defect 'uncertain intercept of an expert costs nothing' 'expert_posterior' '- 0.5 * responses() / k_.kappa();' ';'
+defect 'uncertain slopes cost nothing' 'expert_posterior' \
+  'const double value = std::sqrt(c) * inverse_(i, j);' 'const double value = 0 * std::sqrt(c) * inverse_(i, j);'
+defect 'divergence of coefficients without their precision' 'expert_posterior' \
+  '- static_cast<double>(1 + covariates()) + log_ratio) +' '- static_cast<double>(1 + covariates())) +'
+defect 'prediction of several responses with too many degrees of freedom' 'expert_posterior' \
+  'is_diagonal(structure()) ? nu_ : nu_ - responses() + 1;' 'nu_;'
+defect 'bound on the gate for two components, of any number' 'expert_posterior' \
+  'std::sqrt(0.5 * others) * factor_(i, j);' 'std::sqrt(0.5) * factor_(i, j);'
+defect 'gate as certain as half the data' 'expert_posterior' \
+  'system(i, j) += 0.5 * s.second(at++);' 'system(i, j) += 0.25 * s.second(at++);'
+defect 'divergence of the gate without its entropy' 'expert_posterior' \
+  'per_class -= 2 * std::log(factor_(j, j) * prior_root_(j, j));' ''

@@ -155,6 +155,28 @@ void run(std::uint64_t seed) {
   const Model start(SoftmaxGate(2, 2), Components<LinearExpert>(std::vector<LinearExpert>(2, LinearExpert(2))));
   report("experts", testing::expert_laws(start, Regression(x, y), seed, {.exact_gate = false}));
 }
+#elif defined(PART_expert_posterior)
+#include "emulsion/experts/matrix_normal_wishart.hpp"
+#include "emulsion/gates/bayesian_softmax.hpp"
+#include "emulsion/testing/gate_posterior_laws.hpp"
+#include "emulsion/testing/posterior_laws.hpp"
+void run(std::uint64_t seed) {
+  Rng rng(seed);
+  const Index n = 25;
+  Eigen::MatrixXd x(2, n), y(2, n);
+  for (Index i = 0; i < n; ++i) {
+    x.col(i) << 3 + rng.normal(), 2 * rng.normal();
+    y.col(i) << 1 + x(0, i) + rng.normal(), x(1, i) - 0.5 * x(0, i) + rng.normal();
+  }
+  const Regression data(x, y);
+  Eigen::MatrixXd k(3, 3);
+  k << 0.6, 0.4, 0, 0.4, 1, -0.2, 0, -0.2, 0.5;
+  for (const auto structure : {Covariance::full, Covariance::spherical}) {
+    const MatrixNormalWishart prior(Eigen::MatrixXd::Ones(2, 3), k, 2.5, 2 * Eigen::Matrix2d::Identity(), structure);
+    report("posterior", testing::posterior_laws(prior.in(prior.frame_for(data)), data, seed));
+  }
+  report("gate", testing::gate_posterior_laws(BayesianSoftmaxGate(3, 2, {.intercept = 2, .slope = 1}), data, seed));
+}
 #elif defined(PART_mixture)
 #include "emulsion/testing/gaussian_laws.hpp"
 #include "emulsion/testing/model_laws.hpp"

@@ -9,6 +9,7 @@
 #include "emulsion/distributions/gaussian.hpp"
 #include "emulsion/distributions/posterior.hpp"
 #include "emulsion/distributions/student_t_predictive.hpp"
+#include "emulsion/distributions/wishart.hpp"
 
 namespace emulsion {
 
@@ -184,44 +185,19 @@ class BasicNormalWishart : public ConjugatePosterior<BasicNormalWishart<Scalar_,
   /// without `with_scale`, of the mean alone.
   double log_density_of(const Member& g, bool with_scale = true) const {
     if (!(g.frame() == stand_in_.frame())) return log_density_of(g.in(shared_frame()), with_scale);
-    const auto d = static_cast<double>(this->dimension()), own = static_cast<double>(wishart_dimension()),
-               count = static_cast<double>(wisharts());
+    const auto d = static_cast<double>(this->dimension());
     const PrecisionFactor& root = g.precision_factor();
     const double jacobian = stand_in_.frame().log_jacobian();
     const double of_mean = 0.5 * d * (std::log(beta_) - log_two_pi) + root.log_determinant() -
                            0.5 * beta_ * whitened_distance(root, g) + jacobian;
     if (!with_scale && structure() == Covariance::tied) return of_mean;
-    const double of_one = structure() == Covariance::spherical ? 1 / d : 1;  // all d precisions are one
-    const double log_scale = -2 * of_one * stand_in_.precision_factor().log_determinant() + count * own * std::log(nu_);
-    return of_mean + 0.5 * nu_ * (log_scale - count * own * std::log(2.0)) -
-           count * log_multivariate_gamma(wishart_dimension(), nu_ / 2) +
-           (nu_ + own + 1) * of_one * root.log_determinant() - 0.5 * nu_ * of_one * trace_of(root) +
-           (own + 1) * of_one * jacobian;
+    return of_mean + wishart().log_density_of_covariance(root, trace_of(root), jacobian);
   }
 
   /// A Gaussian drawn from this distribution over Gaussians.
   Member sample(Rng& rng) const {
     const Index d = this->dimension();
-    // T lower triangular with T' T ~ Wishart(nu, I), by Bartlett's decomposition from the last dimension on; the
-    // precision factor of the draw is T (nu W)^(1/2) / sqrt(nu).
-    Eigen::MatrixXd t = Eigen::MatrixXd::Zero(d, d);
-    const auto chi = [&](double freedom) { return std::sqrt(2 * rng.gamma(freedom / 2)); };
-    const double one = structure() == Covariance::spherical ? chi(nu_) : 0;
-    for (Index i = 0; i < d; ++i) {
-      if (structure() == Covariance::spherical) t(i, i) = one;
-      else if (is_diagonal(structure())) t(i, i) = chi(nu_);
-      else t(i, i) = chi(nu_ - static_cast<double>(d - 1 - i));
-      for (Index j = 0; j < i && !is_diagonal(structure()); ++j) t(i, j) = rng.normal();
-    }
-    const Eigen::MatrixXd root = stand_in_.precision_factor().matrix();
-    Eigen::MatrixXd factor = Eigen::MatrixXd::Zero(d, d);
-    for (Index j = 0; j < d; ++j) {
-      for (Index i = j; i < d; ++i) {
-        for (Index l = j; l <= i; ++l) factor(i, j) += t(i, l) * root(l, j);
-        factor(i, j) /= std::sqrt(nu_);
-      }
-    }
-    invert_lower(factor);
+    const Eigen::MatrixXd factor = wishart().sample_factor(rng);
     Eigen::VectorXd location = stand_in_.location();
     for (Index j = 0; j < d; ++j) {
       const double z = rng.normal() / std::sqrt(beta_);
@@ -303,13 +279,8 @@ class BasicNormalWishart : public ConjugatePosterior<BasicNormalWishart<Scalar_,
     refresh();
   }
 
-  /// What one observation adds to nu.
-  double counts_per_observation() const {
-    return structure() == Covariance::spherical ? static_cast<double>(this->dimension()) : 1.0;
-  }
-  /// How many Wishart variates there are, and in how many dimensions.
-  Index wisharts() const { return structure() == Covariance::diagonal ? this->dimension() : 1; }
-  Index wishart_dimension() const { return is_diagonal(structure()) ? 1 : this->dimension(); }
+  Wishart wishart() const { return {stand_in_.precision_factor(), nu_}; }
+  double counts_per_observation() const { return Wishart::observed(structure(), this->dimension()); }
 
   /// This as statistics of beta observations, and the factor that divergences from it need.
   [[gnu::cold]] void prepare_as_prior() {
@@ -335,9 +306,7 @@ class BasicNormalWishart : public ConjugatePosterior<BasicNormalWishart<Scalar_,
 
   /// E[log |L|] - log |nu W|, halved, less what the uncertain mean costs.
   void refresh() {
-    const auto d = static_cast<double>(this->dimension()), own = static_cast<double>(wishart_dimension());
-    const double log_precision = multivariate_digamma(wishart_dimension(), nu_ / 2) + own * std::log(2 / nu_);
-    gain_ = 0.5 * log_precision * d / own - 0.5 * d / beta_;
+    gain_ = 0.5 * wishart().log_determinant_gain() - 0.5 * static_cast<double>(this->dimension()) / beta_;
   }
 
   /// |root (m - m_g)|^2
@@ -356,17 +325,7 @@ class BasicNormalWishart : public ConjugatePosterior<BasicNormalWishart<Scalar_,
   double trace_of(const PrecisionFactor& root) const {
     const PrecisionFactor& own = stand_in_.precision_factor();
     const Eigen::MatrixXd made = prior_ && !root.diagonal() ? own.factor() : Eigen::MatrixXd();
-    const Eigen::MatrixXd& factor = prior_ ? made : factor_;
-    double trace = 0;
-    for (Index i = 0; i < this->dimension(); ++i) {
-      for (Index j = root.diagonal() ? i : 0; j <= i; ++j) {
-        double z = 0;
-        if (root.diagonal()) z = root(i, i) / own(i, i);
-        for (Index l = j; l <= i && !root.diagonal(); ++l) z += root(i, l) * factor(l, j);
-        trace += z * z;
-      }
-    }
-    return trace;
+    return expected_trace(root, own, prior_ ? made : factor_);
   }
 
   double mean_divergence(const BasicNormalWishart& other) const {
@@ -376,31 +335,12 @@ class BasicNormalWishart : public ConjugatePosterior<BasicNormalWishart<Scalar_,
   }
 
   double scale_divergence(const BasicNormalWishart& other) const {
-    const auto count = static_cast<double>(wisharts()), own = static_cast<double>(wishart_dimension());
-    const PrecisionFactor &root = stand_in_.precision_factor(), &theirs = other.stand_in_.precision_factor();
-    // A = W_other^-1 W, of all Wishart variates together: log |A| and tr A, by the factors of nu W.
-    double log_ratio = 2 * (root.log_determinant() - theirs.log_determinant()), trace = other.trace_of(root);
-    if (structure() == Covariance::spherical) {
-      const auto d = static_cast<double>(this->dimension());
-      log_ratio /= d, trace /= d;
-    }
-    log_ratio += count * own * std::log(other.nu_ / nu_);
-    trace *= other.nu_ / nu_;
-    return -0.5 * other.nu_ * log_ratio + 0.5 * nu_ * (trace - count * own) +
-           count * (log_multivariate_gamma(wishart_dimension(), other.nu_ / 2) -
-                    log_multivariate_gamma(wishart_dimension(), nu_ / 2) +
-                    0.5 * (nu_ - other.nu_) * multivariate_digamma(wishart_dimension(), nu_ / 2));
+    return wishart().divergence(other.wishart(), other.trace_of(stand_in_.precision_factor()));
   }
 
   /// Of the density without its constant, over mean and precision; less d / 2 log 2 pi.
   double log_integral() const {
-    const auto d = static_cast<double>(this->dimension()), count = static_cast<double>(wisharts()),
-               own = static_cast<double>(wishart_dimension());
-    double log_scale = 2 * stand_in_.precision_factor().log_determinant();
-    if (structure() == Covariance::spherical) log_scale /= d;
-    log_scale -= count * own * std::log(nu_);
-    return 0.5 * nu_ * (log_scale + count * own * std::log(2.0)) - 0.5 * d * std::log(beta_) +
-           count * log_multivariate_gamma(wishart_dimension(), nu_ / 2);
+    return wishart().log_integral() - 0.5 * static_cast<double>(this->dimension()) * std::log(beta_);
   }
 
   static constexpr double no_floor =

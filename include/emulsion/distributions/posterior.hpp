@@ -28,7 +28,7 @@ template <class Member_>
 class PosteriorOf : public PackedLike<Member_> {
  public:
   using Member = Member_;
-  using Scalar = typename Member::Scalar;
+  using Scalar = typename Member::Data::Scalar;
   using Data = typename Member::Data;
   using Statistics = typename Member::Statistics;
   using Block = typename BlockOf<Member>::type;
@@ -40,16 +40,6 @@ class PosteriorOf : public PackedLike<Member_> {
     stand_in_.log_density(block, out);
     for (Index i = 0; i < out.size(); ++i) out(i) += gain_;
   }
-  /// E[log p(x_i | theta)] of every observation, in nats (n).
-  ///
-  /// @throws InvalidArgument if the dimensions differ or the family cannot have produced a value
-  Eigen::VectorXd expected_log_density(const Data& x) const {
-    check_data(x);
-    Eigen::VectorXd result = Eigen::VectorXd::Zero(x.size());
-    read_block(stand_in_, x, [&](Block& block) { log_density(block, result); });
-    return result;
-  }
-
   Statistics statistics() const { return stand_in_.statistics(); }
   void accumulate(Block& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
     stand_in_.accumulate(block, w, s);
@@ -79,6 +69,9 @@ class PosteriorOf : public PackedLike<Member_> {
   Index preferred_block(Index components) const requires(requires(const Member& m) { m.preferred_block(Index{}); }) {
     return stand_in_.preferred_block(components);
   }
+  void check_shape(const Data& x) const requires(requires(const Member& m, const Data& d) { m.check_shape(d); }) {
+    stand_in_.check_shape(x);
+  }
   void check(const Data& x) const requires(requires(const Member& m, const Data& d) { m.check(d); }) {
     stand_in_.check(x);
   }
@@ -95,14 +88,14 @@ class PosteriorOf : public PackedLike<Member_> {
  protected:
   explicit PosteriorOf(Member stand_in) : stand_in_(std::move(stand_in)) {}
 
-  Member stand_in_;
-  double gain_ = 0;
-
- private:
   void check_data(const Data& x) const {
-    require_dimension(x, dimension());
+    if constexpr (requires { stand_in_.check_shape(x); }) stand_in_.check_shape(x);
+    else require_dimension(x, dimension());
     if constexpr (requires { stand_in_.check(x); }) stand_in_.check(x);
   }
+
+  Member stand_in_;
+  double gain_ = 0;
 };
 
 /// The base of a family's conjugate posteriors. `Self` is a distribution over the parameters: a prior, or what
@@ -110,10 +103,23 @@ class PosteriorOf : public PackedLike<Member_> {
 ///
 ///   learn(prior, statistics)   becomes the posterior: sets its parameters, stand-in and gain
 ///   divergence(other)          Kullback-Leibler divergence of this from other, in nats
+///
+/// and a log_density() of its own where the gain is not the same for all observations.
 template <class Self, class Member>
 class ConjugatePosterior : public PosteriorOf<Member> {
  public:
   using Statistics = typename Member::Statistics;
+  using Data = typename Member::Data;
+
+  /// E[log p(x_i | theta)] of every observation, in nats (n).
+  ///
+  /// @throws InvalidArgument if the dimensions differ or the family cannot have produced a value
+  Eigen::VectorXd expected_log_density(const Data& x) const {
+    this->check_data(x);
+    Eigen::VectorXd result = Eigen::VectorXd::Zero(x.size());
+    read_block(self(), x, [&](auto& block) { self().log_density(block, result); });
+    return result;
+  }
 
   /// What this was updated from; a prior's is itself.
   const Self& prior() const { return prior_ ? *prior_ : self(); }
@@ -124,10 +130,14 @@ class ConjugatePosterior : public PosteriorOf<Member> {
     if constexpr (requires { result.prepare_as_prior(); }) result.prepare_as_prior();
     return result;
   }
-  /// This as a posterior of that prior, whatever the observations were.
+  /// This as a posterior of that prior, whatever the observations were; the prior goes into its frame.
   Self with_prior(const Self& prior) const {
     Self result = self();
-    result.prior_ = std::make_shared<const Self>(prior.as_prior());
+    Self given = prior.as_prior();
+    if constexpr (requires { given.in(result.shared_frame()); }) {
+      if (!(*given.shared_frame() == *result.shared_frame())) given = given.in(result.shared_frame());
+    }
+    result.prior_ = std::make_shared<const Self>(std::move(given));
     return result;
   }
   /// The posterior after observations with those statistics (statistics(x)), of which this is the prior.

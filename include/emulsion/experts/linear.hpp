@@ -20,6 +20,9 @@
 
 namespace emulsion {
 
+template <class Data>
+class BasicMatrixNormalWishart;
+
 /// Linear regression with normal errors, of q responses on p covariates,
 ///
 ///   y | x ~ N(b + B x, S),
@@ -36,6 +39,7 @@ class BasicLinearExpert {
   using Data = Data_;
   using Statistics = GaussianStatistics;
   using Packed = PackedPoints<double>;
+  using Conjugate = BasicMatrixNormalWishart<Data_>;  ///< experts/matrix_normal_wishart.hpp
 
   static constexpr double default_floor = 1e-12;
   static constexpr double least_weight = 1e-305;  ///< below it, sums of weighted observations lose their digits
@@ -405,6 +409,14 @@ class BasicLinearExpert {
     coefficients_ = coefficients;
     precision_.at(0, 0) = precision;
     at_floor_ = held;
+    refresh();
+  }
+
+  /// Coefficients (q x (1 + p)) and the precision of the errors, of the same structure, in the frame.
+  void set(const Eigen::MatrixXd& coefficients, const PrecisionFactor& precision) {
+    coefficients_ = coefficients;
+    precision_ = precision;
+    at_floor_ = 0;
     refresh();
   }
 

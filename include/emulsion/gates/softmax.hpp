@@ -179,21 +179,27 @@ class BasicSoftmaxGate {
     for (Index k = 0; k < size(); ++k) scores.col(k) -= scratch.normalisers.head(b);
   }
 
-  /// Adds value, gradient and curvature of sum r_k log w_k(z).
-  void accumulate(const Responsibilities& r, Scratch& scratch, Statistics& s) const {
+  /// Adds the sums of (r_k - w_k) (1, z), after score(); leaves those of r over the components in scratch.total.
+  void add_gradient(const Responsibilities& r, Scratch& scratch, Eigen::MatrixXd& gradient) const {
     const Index b = r.rows(), rows = scratch.z.rows;
     auto& [z, w, normalisers, total, v, first] = scratch;
-    add_counts(r, s.counts);
     total.head(b) = r.col(0);
     for (Index k = 1; k < size(); ++k) total.head(b) += r.col(k);
     total.segment(b, rows - b).setZero();
     v.segment(b, rows - b).setZero();
-    s.weight += total.head(b).sum();
     for (Index k = 0; k < size(); ++k) {
       v.head(b) = r.col(k) - total.head(b).cwiseProduct(w.col(k).head(b));
-      add_design_sums(z, v.data(), &s.gradient(0, k));
-      w.col(k).head(b).array() *= total.head(b).array().sqrt();
+      add_design_sums(z, v.data(), &gradient(0, k));
     }
+  }
+  /// Adds value, gradient and curvature of sum r_k log w_k(z).
+  void accumulate(const Responsibilities& r, Scratch& scratch, Statistics& s) const {
+    const Index b = r.rows();
+    auto& [z, w, normalisers, total, v, first] = scratch;
+    add_counts(r, s.counts);
+    add_gradient(r, scratch, s.gradient);
+    s.weight += total.head(b).sum();
+    for (Index k = 0; k < size(); ++k) w.col(k).head(b).array() *= total.head(b).array().sqrt();
     for (Index k = 1, pair = 0; k < size(); ++k) {
       for (Index l = 0; l < k; ++l, ++pair) {
         v.head(b) = w.col(k).head(b).cwiseProduct(w.col(l).head(b));

@@ -91,19 +91,23 @@ class VariationalSearch {
     double objective;  // with the symmetries
     double distance;   // how much higher it may still rise, by the estimate
   };
-  /// What components have learnt, from which a posterior can be assembled.
+  /// What components have learnt, from which a posterior can be assembled; which component of the gate before each one
+  /// continues.
   struct Parts {
     std::vector<typename Posterior::Statistics> components;
     Eigen::VectorXd counts;
+    Gate gate;
+    std::vector<Index> from;
 
     Index size() const { return counts.size(); }
     typename Posterior::Statistics& operator[](Index k) { return components[static_cast<std::size_t>(k)]; }
     const typename Posterior::Statistics& operator[](Index k) const { return components[static_cast<std::size_t>(k)]; }
     Parts only(const std::vector<Index>& kept) const {
-      Parts result{{}, Eigen::VectorXd(static_cast<Index>(kept.size()))};
+      Parts result{{}, Eigen::VectorXd(static_cast<Index>(kept.size())), gate, {}};
       for (const Index k : kept) {
         result.counts(static_cast<Index>(result.components.size())) = counts(k);
         result.components.push_back((*this)[k]);
+        result.from.push_back(from[static_cast<std::size_t>(k)]);
       }
       return result;
     }
@@ -168,6 +172,10 @@ class VariationalSearch {
       seeding.threads = options_.threads;
       seeding.start = r % 2 == 0 ? Start::kmeans : Start::random_means;
       seeding.width = r % 2 == 0 ? 0 : 1;
+      if (RegressionData<D> && r % 2 == 1) {  // clusters of (x, y) say little of lines that cross
+        seeding.start = r % 4 == 1 ? Start::random_regressions : Start::random_residuals;
+        seeding.width = 0.5;
+      }
       all.push_back(improved(seed_variational(prior_, gate, part, rng, seeding), part, 50, 1e-5));
     }
     const auto best = std::max_element(all.begin(), all.end(),
@@ -184,18 +192,31 @@ class VariationalSearch {
     Fold<Model, D> fold(model, data_, workers_);
     const Statistics& s = fold(model, Soft());
     ++e_steps_;
-    return {std::get<1>(s.parts).all, std::get<0>(s.parts).counts};
+    return parts(s, model.gate());
+  }
+  static Parts parts(const Statistics& s, const Gate& gate) {
+    std::vector<Index> from(static_cast<std::size_t>(gate.size()));
+    std::iota(from.begin(), from.end(), Index{0});
+    return {std::get<1>(s.parts).all, std::get<0>(s.parts).counts, gate, std::move(from)};
   }
   /// The posterior, of as many components as there are parts, that learnt those.
   [[gnu::cold]] Model assemble(const Parts& parts) const {
-    const auto count = static_cast<Index>(parts.components.size());
-    const Gate prior = gate_.resized(count);
-    Gate gate = prior;
-    prior.maximize({parts.counts}, gate);
+    Gate gate = gate_of(parts);
     const Components<Posterior> priors(std::vector<Posterior>(parts.components.size(), prior_));
     Components<Posterior> bank = priors;
     priors.maximize({parts.components}, bank);
     return Model(std::move(gate), std::move(bank));
+  }
+  /// Weights follow from counts; a gate on covariates goes on from where it was.
+  Gate gate_of(const Parts& parts) const {
+    if constexpr (GatePosterior<Gate>) {
+      return parts.gate.rearranged(parts.from, parts.counts);
+    } else {
+      const Gate prior = gate_.resized(parts.size());
+      Gate gate = prior;
+      prior.maximize({parts.counts}, gate);
+      return gate;
+    }
   }
 
   /// What an objective must be for its model to be taken: more components must gain 0.1 nats (and 2e-7 per
@@ -312,6 +333,7 @@ class VariationalSearch {
       Parts more = now;
       more[k] = (*two)[0];
       more.components.push_back((*two)[1]);
+      more.from.push_back(more.from[static_cast<std::size_t>(k)]);
       more.counts.conservativeResize(now.size() + 1);
       more.counts(k) = two->counts(0);
       more.counts(now.size()) = two->counts(1);
@@ -331,7 +353,7 @@ class VariationalSearch {
     };
     Fit<Model> fit = fit_of(Start::kmeans);
     for (int others = 0; others < 2; ++others) {
-      Fit<Model> other = fit_of(Start::random_means);
+      Fit<Model> other = fit_of(RegressionData<D> ? Start::random_regressions : Start::random_means);
       if (other.report.objective > fit.report.objective + 1e-3) fit = std::move(other);
     }
     const double one = em(Model(gate_.resized(1), prior_), own, em_options(1, 1e-4)).report.objective;
@@ -346,7 +368,7 @@ class VariationalSearch {
     Fold<Model, D> fold(two, own, alone);
     Statistics& s = fold(two, Soft());
     s *= weight / own.total_weight();
-    return Parts{std::get<1>(s.parts).all, std::get<0>(s.parts).counts};
+    return parts(s, two.gate());
   }
 
   static constexpr Index most_drawn = 20'000;  // observations that short runs and splits look at

@@ -107,8 +107,8 @@ Eigen::MatrixXd response_locations(const Expert& expert, const Points<>& x) {
 template <class Gate, class Expert>
 class ExpertPrediction {
  public:
-  ExpertPrediction(const MixtureOfExperts<Gate, Expert>& model, const Covariates& at)
-      : experts_(model.bank().all()), weights_(gate_probabilities(model.gate(), at)) {
+  ExpertPrediction(const Gate& gate, std::vector<Expert> experts, const Covariates& at)
+      : experts_(std::move(experts)), weights_(gate_probabilities(gate, at)) {
     require(at.x().dimension() == experts_.front().covariates(), "expected ", experts_.front().covariates(),
             " covariates, got ", at.x().dimension(), " (x is ", at.x().dimension(), " x ", at.size(),
             "; an observation is a column, rows(x) adapts rows)");
@@ -235,11 +235,11 @@ class ExpertPrediction {
 /// Cost O(m K (q p + gate)).
 template <class Gate, class Expert>
 ExpertPrediction<Gate, Expert> predict(const Mixture<Gate, Components<Expert>>& model, const Covariates& at) {
-  return {model, at};
+  return {model.gate(), model.bank().all(), at};
 }
 template <class Gate, class Expert>
 ExpertPrediction<Gate, Expert> predict(const Mixture<Gate, Components<Expert>>& model, const Points<>& x) {
-  return {model, Covariates(x)};
+  return predict(model, Covariates(x));
 }
 
 }  // namespace emulsion

@@ -28,6 +28,7 @@ class Predictives {
   Index size() const { return static_cast<Index>(all_.size()); }
   Index dimension() const { return all_.front().dimension(); }
   const P& operator[](Index k) const { return all_[static_cast<std::size_t>(k)]; }
+  const std::vector<P>& all() const { return all_; }
   Scratch scratch(Index) const { return {}; }
   void score(const Data& block, Scratch&, Scores scores) const {
     for (Index k = 0; k < size(); ++k) {
@@ -35,7 +36,8 @@ class Predictives {
     }
   }
   void check(const Data& x) const {
-    require_dimension(x, dimension());
+    if constexpr (requires { all_.front().check_shape(x); }) all_.front().check_shape(x);
+    else require_dimension(x, dimension());
     all_.front().check(x);
   }
   double nearness(const Data& block, Index i, Index k) const {

@@ -1,5 +1,6 @@
 #pragma once
 #include <Eigen/Core>
+#include <concepts>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,27 @@
 #include "emulsion/models/predictives.hpp"
 
 namespace emulsion {
+
+/// A gate with a posterior over the coefficients of weights that depend on covariates, not over weights: it stands for
+/// gates of a kind (Member), and predicts as a gate does.
+template <class G>
+concept GatePosterior = requires(const G& gate, Rng& rng) {
+  { gate.expected() } -> std::convertible_to<typename G::Member>;
+  { gate.sample_gate(rng) } -> std::same_as<typename G::Member>;
+  { gate.predictive() } -> std::same_as<typename G::Predictive>;
+};
+
+/// Which gates a posterior over weights stands for, and predicts as.
+template <class G>
+struct PlainGates {
+  using Member = ConstantGate;
+  using Predictive = ConstantGate;
+};
+template <GatePosterior G>
+struct PlainGates<G> {
+  using Member = typename G::Member;
+  using Predictive = typename G::Predictive;
+};
 
 /// The variational posterior of a mixture of members of `Family`,
 ///
@@ -26,7 +48,9 @@ class VariationalMixture : public Mixture<Gate, Components<typename Family::Conj
  public:
   using Posterior = typename Family::Conjugate;
   using Parameters = Mixture<Gate, Components<Posterior>>;
-  using Predictive = Mixture<ConstantGate, Predictives<typename Posterior::Predictive>>;
+  using Predictive = Mixture<typename PlainGates<Gate>::Predictive, Predictives<typename Posterior::Predictive>>;
+  /// What it is a posterior over.
+  using Expected = Mixture<typename PlainGates<Gate>::Member, Components<Family>>;
   using Data = typename Parameters::Data;
 
   using Parameters::Parameters;
@@ -40,14 +64,18 @@ class VariationalMixture : public Mixture<Gate, Components<typename Family::Conj
   Predictive predictive() const {
     std::vector<typename Posterior::Predictive> all;
     for (Index k = 0; k < this->size(); ++k) all.push_back((*this)[k].predictive());
-    Eigen::VectorXd weights = this->weights();
-    const double rest = 1 - weights.sum();
-    if (rest > 1e-12) {
-      all.push_back((*this)[0].prior().predictive());
-      weights.conservativeResize(weights.size() + 1);
-      weights(weights.size() - 1) = rest;
+    if constexpr (GatePosterior<Gate>) {
+      return Predictive(this->gate().predictive(), Predictives<typename Posterior::Predictive>(std::move(all)));
+    } else {
+      Eigen::VectorXd weights = this->weights();
+      const double rest = 1 - weights.sum();
+      if (rest > 1e-12) {
+        all.push_back((*this)[0].prior().predictive());
+        weights.conservativeResize(weights.size() + 1);
+        weights(weights.size() - 1) = rest;
+      }
+      return Predictive(ConstantGate(weights), Predictives<typename Posterior::Predictive>(std::move(all)));
     }
-    return Predictive(ConstantGate(weights), Predictives<typename Posterior::Predictive>(std::move(all)));
   }
   /// log p(x_i | data) of every new observation, in nats (n).
   ///
@@ -61,19 +89,33 @@ class VariationalMixture : public Mixture<Gate, Components<typename Family::Conj
   }
   /// The mixture with the expected weights and components (Gaussians of covariance E[L]^-1), for tables and pictures:
   /// it does not know how uncertain they are, as predictive() does.
-  MixtureOf<Family> expected() const {
+  Expected expected() const {
     std::vector<Family> all;
     for (Index k = 0; k < this->size(); ++k) all.push_back((*this)[k].expected());
-    return {this->weights() / this->weights().sum(), std::move(all)};
+    if constexpr (GatePosterior<Gate>) return Expected(this->gate().expected(), Components<Family>(std::move(all)));
+    else return {this->weights() / this->weights().sum(), std::move(all)};
   }
   /// A mixture drawn from the posterior: one that could have produced the data. Of a stick-breaking gate, what the
   /// truncation leaves out is shared out by weight.
-  MixtureOf<Family> sample_parameters(Rng& rng) const {
+  Expected sample_parameters(Rng& rng) const {
     std::vector<Family> all;
     for (Index k = 0; k < this->size(); ++k) all.push_back((*this)[k].sample(rng));
-    Eigen::VectorXd weights = this->gate().sample_weights(rng);
-    weights /= weights.sum();
-    return {weights, std::move(all)};
+    if constexpr (GatePosterior<Gate>) {
+      return Expected(this->gate().sample_gate(rng), Components<Family>(std::move(all)));
+    } else {
+      Eigen::VectorXd weights = this->gate().sample_weights(rng);
+      weights /= weights.sum();
+      return {weights, std::move(all)};
+    }
+  }
+  /// The evidence lower bound of this posterior on observations x, in nats: what the report of its fit calls objective.
+  ///
+  /// @throws InvalidArgument if the dimensions differ or the family cannot have produced a value
+  double elbo(const Data& x) const {
+    this->check(x);
+    Workers alone(1);
+    Fold<Parameters, Data> fold(*this, x, alone);
+    return this->objective(fold(*this, Soft()));
   }
   /// How many components hold more than `least` observations in expectation.
   Index in_use(double least = 0.5) const {
