@@ -128,3 +128,12 @@ defect 'residuals without their covariance with x' 'experts' \
   'sum += coefficients(r, 1 + j) * own - coefficients(c, 1 + j) * scatter(p + r, j);' ''
 defect 'experts forget the unit of y' 'experts' \
   'jacobian += std::log(frame_->scale(p + r));' ''
+
+# --- block-diagonal covariances, and covariances of low rank --------------------------------------------------------------
+defect 'dimensions of a block read into one place' 'factors' \
+  'packed[b].pack(run, parts_[b].frame(), static_cast<Index>(j));' 'packed[b].pack(run, parts_[b].frame(), 0);'
+defect 'log determinant without the factors' 'factors' 'log_determinant_ += std::log1p(square);' ''
+defect 'whitening by the variance' 'factors' \
+  'taken_(c) = square / (root * (root + 1));' 'taken_(c) = square / (root * root);'
+defect 'spherical noise spread over all dimensions' 'factors' \
+  'noise += s(at, at) / static_cast<double>(d - r);' 'noise += s(at, at) / static_cast<double>(d);'

@@ -219,7 +219,8 @@ class BasicFactorGaussian {
     Eigen::VectorXd ratio(dimension());
     for (Index j = 0; j < dimension(); ++j) {
       ratio(j) = frame->scale(j) / frame_->scale(j);
-      result.location_(j) = (location_(j) + frame_->centre(j)) * ratio(j) - frame->centre(j);
+      const double scaled = location_(j) + frame_->centre(j);
+      result.location_(j) = ratio(j) * scaled - frame->centre(j);
     }
     result.covariance_.rescale(ratio);
     result.refresh();
