@@ -121,9 +121,10 @@ TEST_CASE("BLoME: thresholded correlations and the slope heuristic find the bloc
     slope += found.path[static_cast<std::size_t>(by_slope)].blocks == blocks ? 1 : 0;
     CHECK(found.fit().report.objective <= full.report.objective + 1e-6);
   }
-  WARN("on the path " << on_path << ", by the jump " << jump << ", by the slope " << slope << " of 10");
+  CAPTURE(on_path, jump, slope);
   CHECK(on_path == 10);
   CHECK(jump >= 8);
+  CHECK(slope >= 8);
 }
 
 TEST_CASE("misuse of gates of every family is one sentence with both shapes") {
