@@ -48,7 +48,10 @@ class Whitening {
     return sum;
   }
   /// S = loadings loadings' + noise, of a diagonal S: none (q x 0).
-  Eigen::MatrixXd loadings() const { return Eigen::MatrixXd(w_.rows(), 0); }
+  Eigen::MatrixXd loadings() const {
+    Eigen::MatrixXd none(w_.rows(), 0);
+    return none;
+  }
   /// q. @throws InvalidArgument  if S is not diagonal
   Eigen::VectorXd noise() const {
     require(diagonal_,

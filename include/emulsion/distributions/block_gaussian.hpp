@@ -128,7 +128,7 @@ class BasicBlockGaussian {
   }
 
   /// out(i) += log p(x_i)
-  void log_density(Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
+  void log_density(Packed& block, const Eigen::Ref<Eigen::VectorXd>& out) const {
     for (std::size_t b = 0; b < parts_.size(); ++b) parts_[b].log_density(block[b], out);
   }
   /// log |L^-1 (x - m)|, finite for every finite x. Ranks components where no density is above zero.
@@ -244,7 +244,7 @@ class BasicBlockGaussian {
     Covariance structure;
   };
   struct Slices {
-    explicit Slices(const Partition& given) : partition(given) {
+    explicit Slices(Partition given) : partition(std::move(given)) {
       Slice alone{{}, Covariance::diagonal};
       for (const auto& block : partition.blocks()) {
         if (block.size() == 1) alone.dimensions.push_back(block.front());

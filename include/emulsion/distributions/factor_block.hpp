@@ -18,14 +18,13 @@ struct FactorBlock {
   /// out(i) += constant - e_i' S^-1 e_i / 2; residuals(x, e) makes e (dimension after dimension, `lanes` points each)
   /// of points that lie at x in the same way.
   template <class Residuals>
-  void add_log_density(const FactorCovariance& covariance, double constant, const Residuals& residuals,
-                       Eigen::Ref<Eigen::VectorXd> out) {
+  void add_log_density(const FactorCovariance& covariance, double constant, const Residuals& residuals, double* out) {
     double squares[lanes];
     for (Index i = 0; i < points.size; i += lanes) {
       residuals(points.at(i), strip.data());
       covariance.squares<lanes>(strip.data(), factors.data(), squares);
       const Index end = std::min(lanes, points.size - i);
-      for (Index l = 0; l < end; ++l) out(i + l) += constant - 0.5 * squares[l];
+      for (Index l = 0; l < end; ++l) out[i + l] += constant - 0.5 * squares[l];
     }
   }
 

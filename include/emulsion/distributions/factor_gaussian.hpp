@@ -121,7 +121,7 @@ class BasicFactorGaussian {
         for (Index l = 0; l < Packed::lanes; ++l) e[j * Packed::lanes + l] = x[j * Packed::lanes + l] - centre;
       }
     };
-    block.add_log_density(covariance_, constant_, residuals, out);
+    block.add_log_density(covariance_, constant_, residuals, out.data());
   }
 
   /// log |W D^-1 (x - m)|, finite for every finite x, however far. Ranks components where no density is above zero.

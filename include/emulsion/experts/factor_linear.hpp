@@ -102,7 +102,7 @@ class FactorLinearExpert : public LinearLocation<FactorLinearExpert> {
         std::copy_n(sum, lanes, e + r * lanes);
       }
     };
-    block.add_log_density(covariance_, constant_, residuals, out);
+    block.add_log_density(covariance_, constant_, residuals, out.data());
   }
   /// log |W D^-1 (y - b - B x)|: ranks experts where no density is above zero.
   [[gnu::cold]] double log_distance(const Data& data, Index i) const {
