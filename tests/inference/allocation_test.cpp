@@ -1,4 +1,5 @@
-// No iteration allocates. Counts malloc itself, not operator new: Eigen's packing of large products calls it.
+// No iteration allocates, and predictions in many dimensions hold no square matrix. Counts malloc itself, not operator
+// new: Eigen's packing of large products calls it.
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
@@ -21,8 +22,12 @@
 namespace {
 [[maybe_unused]] std::atomic<bool> counting{false};
 [[maybe_unused]] std::atomic<long> allocations{0};
-[[maybe_unused]] void count() {
-  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
+[[maybe_unused]] std::atomic<std::size_t> largest{0};
+[[maybe_unused]] void count(std::size_t size) {
+  if (!counting.load(std::memory_order_relaxed)) return;
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  std::size_t seen = largest.load(std::memory_order_relaxed);
+  while (size > seen && !largest.compare_exchange_weak(seen, size, std::memory_order_relaxed)) {}
 }
 }  // namespace
 
@@ -34,23 +39,23 @@ void* __libc_realloc(void* old, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
 
 void* malloc(std::size_t size) noexcept {
-  count();
+  count(size);
   return __libc_malloc(size);
 }
 void* calloc(std::size_t number, std::size_t size) noexcept {
-  count();
+  count(number * size);
   return __libc_calloc(number, size);
 }
 void* realloc(void* old, std::size_t size) noexcept {
-  count();
+  count(size);
   return __libc_realloc(old, size);
 }
 void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
-  count();
+  count(size);
   return __libc_memalign(alignment, size);
 }
 int posix_memalign(void** out, std::size_t alignment, std::size_t size) noexcept {
-  count();
+  count(size);
   *out = __libc_memalign(alignment, size);
   return *out ? 0 : 12;
 }
@@ -60,14 +65,18 @@ int posix_memalign(void** out, std::size_t alignment, std::size_t size) noexcept
 #include "catch.hpp"
 #include "emulsion/bayesian_experts.hpp"
 #include "emulsion/bayesian_mixture.hpp"
+#include "emulsion/distributions/block_gaussian.hpp"
 #include "emulsion/distributions/categorical.hpp"
+#include "emulsion/distributions/factor_gaussian.hpp"
 #include "emulsion/distributions/gaussian.hpp"
 #include "emulsion/distributions/poisson.hpp"
 #include "emulsion/distributions/poisson_gamma.hpp"
+#include "emulsion/experts/factor_linear.hpp"
 #include "emulsion/experts/logistic.hpp"
 #include "emulsion/experts/zero_inflated_poisson.hpp"
 #include "emulsion/inference/em.hpp"
 #include "emulsion/inference/seed_regression.hpp"
+#include "emulsion/models/inverse_regression.hpp"
 
 using namespace emulsion;
 
@@ -222,6 +231,63 @@ TEST_CASE("an iteration of a mixture of generalized linear experts allocates not
     check_experts(ZeroInflatedPoissonExpert(p), counts);
     check_experts(LogisticExpert(p, 3), labels);
   }
+}
+
+TEST_CASE("an iteration of blocks allocates nothing, nor one of factors without acceleration") {
+  for (const Index d : {3, 16}) {
+    Rng rng(static_cast<std::uint64_t>(d));
+    const Eigen::MatrixXd x = blobs(1100, d, rng);
+    std::vector<std::vector<Index>> two(2);
+    for (Index j = 0; j < d; ++j) two[static_cast<std::size_t>(j % 2)].push_back(j);
+    const SeedOptions soft{.start = Start::random_responsibilities};
+    check<BlockGaussian>(seed(BlockGaussian(Partition(two)), 3, x, rng, soft), x);
+    const auto start = seed(FactorGaussian(d, 2), 2, x, rng, soft);
+    CHECK(allocations_of(start, Points<>(x), 2, Acceleration::none) == 0);
+  }
+}
+
+TEST_CASE("a gate and errors of low rank in 1000 dimensions: predictions hold no matrix of 1000 x 1000") {
+  Rng rng(3);
+  const auto normals = [&](Index rows, Index cols) {
+    Eigen::MatrixXd a(rows, cols);
+    for (Index i = 0; i < a.size(); ++i) a.data()[i] = rng.normal();
+    return a;
+  };
+  const Index many = 1000, few = 2;
+  const std::size_t square = sizeof(double) * static_cast<std::size_t>(many * many);
+  const auto factors = [&] {
+    return FactorGaussian(normals(many, 1).col(0), normals(many, 3), Eigen::VectorXd::Constant(many, 0.5));
+  };
+  const auto expert = [&] {
+    return FactorLinearExpert(normals(many, 1).col(0), normals(many, few), normals(many, 3),
+                              Eigen::VectorXd::Constant(many, 0.5));
+  };
+  const Eigen::VectorXd half = Eigen::VectorXd::Constant(2, 0.5);
+  const Eigen::MatrixXd queries = normals(many, 5);
+  // Forward: 1000 covariates of the gate.
+  const std::vector<FactorGaussian> two = {factors(), factors()};
+  largest = 0;
+  counting = true;
+  const BasicGaussianGate<FactorGaussian> gate(half, two);
+  const Eigen::MatrixXd w = gate_probabilities(gate, Covariates(queries));
+  counting = false;
+  CHECK(w.rowwise().sum().isOnes(1e-12));
+  CHECK(largest > 0);
+  CHECK(largest < square);
+  // Inverse: 1000 responses, of which two covariates are asked; and the model turned round.
+  const GaussianGate small(2, few);
+  const MixtureOfExperts<GaussianGate, FactorLinearExpert> model(small,
+                                                                 Components<FactorLinearExpert>({expert(), expert()}));
+  largest = 0;
+  counting = true;
+  const InverseRegression inverse(model);
+  const Eigen::VectorXd mean = inverse(queries.col(0)).mean;
+  const auto turned = inverse.factor_model();
+  const Eigen::VectorXd again = predict(turned, Eigen::MatrixXd(queries.col(0))).mean().col(0);
+  counting = false;
+  CHECK(largest > 0);
+  CHECK(largest < square);
+  CHECK((mean - again).cwiseAbs().maxCoeff() < 1e-9);
 }
 
 TEST_CASE("nor does an iteration in which the floor holds a component up") {

@@ -143,3 +143,12 @@ defect 'gate as certain as half the data' 'expert_posterior' \
   'system(i, j) += 0.5 * s.second(at++);' 'system(i, j) += 0.25 * s.second(at++);'
 defect 'divergence of the gate without its entropy' 'expert_posterior' \
   'per_class -= 2 * std::log(factor_(j, j) * prior_root_(j, j));' ''
+
+# --- block-diagonal covariances, and covariances of low rank --------------------------------------------------------------
+defect 'dimensions of a block read into one place' 'factors' \
+  'packed[b].pack(run, parts_[b].frame(), static_cast<Index>(j));' 'packed[b].pack(run, parts_[b].frame(), 0);'
+defect 'log determinant without the factors' 'factors' 'log_determinant_ += std::log1p(square);' ''
+defect 'whitening by the variance' 'factors' \
+  'taken_(c) = square / (root * (root + 1));' 'taken_(c) = square / (root * root);'
+defect 'spherical noise spread over all dimensions' 'factors' \
+  'noise += s(at, at) / static_cast<double>(d - r);' 'noise += s(at, at) / static_cast<double>(d);'

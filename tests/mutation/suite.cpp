@@ -59,6 +59,18 @@ void run(std::uint64_t seed) {
   const auto answers = [](Index n, Rng& rng) { return integers(2, n, 3, rng); };
   report("component", testing::component_laws(Categorical(std::vector<Index>{3, 3}), answers, seed, options));
 }
+#elif defined(PART_factors)
+#include "emulsion/distributions/block_gaussian.hpp"
+#include "emulsion/distributions/factor_gaussian.hpp"
+#include "emulsion/testing/component_laws.hpp"
+void run(std::uint64_t seed) {
+  const auto points = [](Index d) { return [d](Index n, Rng& rng) { return clouds(d, n, rng); }; };
+  const testing::ComponentLaws options{.observations = 40};
+  report("component", testing::component_laws(BlockGaussian(Partition({{0, 2}, {1}})), points(3), seed, options));
+  report("component", testing::component_laws(FactorGaussian(3, 1, Covariance::spherical), points(3), seed, options));
+  report("component",
+         testing::component_laws(FactorGaussian(2, 1), points(2), seed, {.observations = 40, .exact_maximize = false}));
+}
 #elif defined(PART_term)
 #include "emulsion/distributions/gaussian.hpp"
 #include "emulsion/gates/constant.hpp"

@@ -284,6 +284,14 @@ class BasicGaussian {
     Workspace work = workspace();
     maximize(s, next, work.space);
   }
+  void maximize(const Statistics& s, BasicGaussian& next, EstimationSpace& space) const {
+    if (!(s.weight > least_weight)) {
+      if (&next != this) next.copy_parameters(*this);
+      return;
+    }
+    next.location_ = s.mean;
+    next.estimate_covariance(s, space);
+  }
 
   /// The M-step of all components at once: pools the scatter where the covariance is tied.
   [[gnu::cold]] static void maximize_all(const std::vector<Statistics>& s, const std::vector<BasicGaussian>& now,
@@ -525,15 +533,6 @@ class BasicGaussian {
   void copy_parameters(const BasicGaussian& from) {
     location_ = from.location_;
     share_covariance(from);
-  }
-
-  void maximize(const Statistics& s, BasicGaussian& next, EstimationSpace& space) const {
-    if (!(s.weight > least_weight)) {
-      if (&next != this) next.copy_parameters(*this);
-      return;
-    }
-    next.location_ = s.mean;
-    next.estimate_covariance(s, space);
   }
 
   void estimate_covariance(const Statistics& s, EstimationSpace& space) { estimate_covariance(s, floor_, space); }

@@ -12,6 +12,7 @@
 #include "emulsion/core/report.hpp"
 #include "emulsion/covariance/precision_factor.hpp"
 #include "emulsion/covariance/regularity.hpp"
+#include "emulsion/covariance/whitening.hpp"
 #include "emulsion/data/inspect_regression.hpp"
 #include "emulsion/data/regression.hpp"
 #include "emulsion/distributions/add_moments.hpp"
@@ -111,6 +112,8 @@ class BasicLinearExpert {
     for (Index i = 0; i < dimension(); ++i) result(i) = 1 / precision_(i, i) / frame_->scale(covariates() + i);
     return result;
   }
+  /// W with W S W' = I.
+  Whitening whitening() const { return {precision_, frame_->scale.tail(dimension())}; }
   Index at_floor() const { return at_floor_; }
   /// Of one expert alone: q (p + 1) coefficients, and the covariance.
   Index free_parameters() const { return coefficients_.size() + precision_.parameters(); }
@@ -214,10 +217,9 @@ class BasicLinearExpert {
     Eigen::VectorXd residual, pooled, spread;
   };
   [[gnu::cold]] Workspace workspace() const {
-    const Index p = covariates(), q = dimension();
+    const Index q = dimension();
     const Index size = precision_.diagonal() ? q : q * (q + 1) / 2;
     Workspace result;
-    result.regression = {Eigen::MatrixXd(p, p), Eigen::MatrixXd(p, q), Eigen::VectorXd(p)};
     result.residual = result.pooled = Eigen::VectorXd::Zero(size);
     result.spread = Eigen::VectorXd::Zero(q);
     if (!precision_.diagonal()) result.space.a.resize(q, q);
@@ -319,34 +321,9 @@ class BasicLinearExpert {
 
   /// Adds those of one expert.
   void add_gradient(const Statistics& s, double* by_coefficients, double* by_chart) const {
-    const Index p = covariates(), q = dimension(), d = p + q;
-    const auto scatter = [&](Index i, Index j) {
-      return s.scatter(i >= j ? lower_place(i, j, d) : lower_place(j, i, d));
-    };
-    Eigen::VectorXd mean(q), cross(q), none = Eigen::VectorXd::Zero(q), pull = none;
-    Eigen::VectorXd residual(precision_.diagonal() ? q : q * (q + 1) / 2);
-    for (Index r = 0; r < q; ++r) {
-      mean(r) = s.mean(p + r) - coefficients_(r, 0);
-      for (Index j = 0; j < p; ++j) mean(r) -= coefficients_(r, 1 + j) * s.mean(j);
-    }
-    Eigen::MatrixXd crossed(q, p);  // scatter of residuals and covariates
-    for (Index r = 0; r < q; ++r) {
-      for (Index j = 0; j < p; ++j) {
-        double sum = scatter(p + r, j);
-        for (Index i = 0; i < p; ++i) sum -= coefficients_(r, 1 + i) * scatter(i, j);
-        crossed(r, j) = sum;
-      }
-    }
-    Index at = 0;
-    for (Index c = 0; c < q; ++c) {
-      for (Index r = c; r < (precision_.diagonal() ? c + 1 : q); ++r) {
-        double sum = scatter(p + r, p + c);
-        for (Index j = 0; j < p; ++j) {
-          sum -= coefficients_(r, 1 + j) * scatter(j, p + c) + crossed(r, j) * coefficients_(c, 1 + j);
-        }
-        residual(at++) = sum;
-      }
-    }
+    const Index p = covariates(), q = dimension();
+    const auto [mean, crossed, residual] = residual_moments(s, coefficients_, precision_.diagonal());
+    Eigen::VectorXd cross(q), none = Eigen::VectorXd::Zero(q), pull = none;
     precision_.add_gradient(residual, s.weight, mean, none, pull.data(), by_chart);
     for (Index r = 0; r < q; ++r) by_coefficients[r] += pull(r);
     Eigen::VectorXd z(q);
@@ -403,6 +380,14 @@ class BasicLinearExpert {
     precision_ = PrecisionFactor(structure(), dimension());
     precision_.rescale(frame_->spread.tail(dimension()));
     refresh();
+  }
+  /// The same frame and floor with other coefficients (q x (1 + p)) and errors, in the frame.
+  [[gnu::cold]] BasicLinearExpert with(const Eigen::MatrixXd& coefficients, const PrecisionFactor& precision) const {
+    BasicLinearExpert result = *this;
+    result.coefficients_ = coefficients;
+    result.precision_ = precision;
+    result.refresh();
+    return result;
   }
   /// Coefficients (q x (1 + p)) in the frame, and of a single response the reciprocal deviation, in the frame too.
   void set(const Eigen::Ref<const Eigen::MatrixXd>& coefficients, double precision, Index held = 0) {

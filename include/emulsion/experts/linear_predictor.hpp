@@ -38,7 +38,8 @@ namespace emulsion {
   return result;
 }
 
-/// What a least-squares fit works in.
+/// What a least-squares fit works in; the first one allocates it, so that a model that only predicts holds no p x p
+/// matrix.
 struct RegressionSpace {
   Eigen::MatrixXd gram, right;  // p x p, p x q
   Eigen::VectorXd unit;         // p: root mean squares of the covariates
@@ -56,6 +57,7 @@ struct RegressionSpace {
   const auto scatter = [&](Index i, Index j) {
     return s.scatter(i >= j ? lower_place(i, j, d) : lower_place(j, i, d));
   };
+  space.gram.resize(p, p), space.right.resize(p, q), space.unit.resize(p);
   for (Index j = 0; j < p; ++j) {
     const double square = scatter(j, j);
     space.unit(j) = square > 0 ? std::sqrt(square) : 1;
@@ -87,6 +89,46 @@ struct RegressionSpace {
     }
   }
   return left_out;
+}
+
+/// What the residuals y - b - B x are in statistics of (x, y): their mean (q), scatter with the covariates (q x p) and
+/// scatter (lower triangle of q x q, column by column; its diagonal where `diagonal`), all about the means.
+struct ResidualMoments {
+  Eigen::VectorXd mean;
+  Eigen::MatrixXd crossed;
+  Eigen::VectorXd scatter;
+};
+
+/// Of coefficients q x (1 + p), the intercepts first. Cost p q (p + q).
+[[gnu::cold]] inline ResidualMoments residual_moments(const GaussianStatistics& s, const Eigen::MatrixXd& coefficients,
+                                                      bool diagonal) {
+  const Index q = coefficients.rows(), p = coefficients.cols() - 1, d = p + q;
+  const auto scatter = [&](Index i, Index j) {
+    return s.scatter(i >= j ? lower_place(i, j, d) : lower_place(j, i, d));
+  };
+  ResidualMoments result{Eigen::VectorXd(q), Eigen::MatrixXd(q, p), Eigen::VectorXd(diagonal ? q : q * (q + 1) / 2)};
+  for (Index r = 0; r < q; ++r) {
+    result.mean(r) = s.mean(p + r) - coefficients(r, 0);
+    for (Index j = 0; j < p; ++j) result.mean(r) -= coefficients(r, 1 + j) * s.mean(j);
+  }
+  for (Index r = 0; r < q; ++r) {
+    for (Index j = 0; j < p; ++j) {
+      double sum = scatter(p + r, j);
+      for (Index i = 0; i < p; ++i) sum -= coefficients(r, 1 + i) * scatter(i, j);
+      result.crossed(r, j) = sum;
+    }
+  }
+  Index at = 0;
+  for (Index c = 0; c < q; ++c) {
+    for (Index r = c; r < (diagonal ? c + 1 : q); ++r) {
+      double sum = scatter(p + r, p + c);
+      for (Index j = 0; j < p; ++j) {
+        sum -= coefficients(r, 1 + j) * scatter(j, p + c) + result.crossed(r, j) * coefficients(c, 1 + j);
+      }
+      result.scatter(at++) = sum;
+    }
+  }
+  return result;
 }
 
 }  // namespace emulsion

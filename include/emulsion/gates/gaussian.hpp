@@ -1,6 +1,6 @@
 #pragma once
 #include <Eigen/Core>
-#include <algorithm>
+#include <concepts>
 #include <utility>
 #include <vector>
 
@@ -16,13 +16,21 @@ namespace emulsion {
 ///   w_k(z) = pi_k N(z; c_k, G_k) / sum_l pi_l N(z; c_l, G_l).
 ///
 /// Scores log pi_k N(z; c_k, G_k), so that the model's objective is the joint log-likelihood of y and z given x, whose
-/// M-step is closed form. G full, diagonal, spherical or tied. Statistics: closed form.
-class GaussianGate {
+/// M-step is closed form. Statistics: closed form.
+///
+/// `C` is the family of the Gaussians: Gaussian (G full, diagonal, spherical or tied), and for many covariates
+/// BlockGaussian (G block diagonal: BLoME; Nguyen et al., 2022) or FactorGaussian (G of low rank and noise). Any
+/// component of points will do.
+///
+///   GaussianGate(3, p);   BasicGaussianGate(3, BlockGaussian(partition));   BasicGaussianGate(3, FactorGaussian(p,
+///   2));
+template <Component C>
+class BasicGaussianGate {
  public:
-  using Bank = Components<Gaussian>;
+  using Bank = Components<C>;
   struct Statistics {
     ConstantGate::Statistics weights;
-    Bank::Statistics bank;
+    typename Bank::Statistics bank;
     Statistics& operator+=(const Statistics& other) {
       weights += other.weights, bank += other.bank;
       return *this;
@@ -36,15 +44,17 @@ class GaussianGate {
       weights.visit(visitor), bank.visit(visitor);
     }
   };
-  using Scratch = Bank::Scratch;
+  using Scratch = typename Bank::Scratch;
 
   /// Standard normal, K times: the prototype of a fit. `covariates`: p.
-  GaussianGate(Index components, Index covariates, Covariance structure = Covariance::full,
-               double floor = Gaussian::default_floor)
-      : weights_(components),
-        bank_(std::vector<Gaussian>(static_cast<std::size_t>(components), Gaussian(covariates, structure, floor))) {}
+  BasicGaussianGate(Index components, Index covariates, Covariance structure = Covariance::full,
+                    double floor = C::default_floor) requires std::constructible_from<C, Index, Covariance, double>
+      : BasicGaussianGate(components, C(covariates, structure, floor)) {}
+  /// K times the prototype.
+  BasicGaussianGate(Index components, const C& prototype)
+      : weights_(components), bank_(std::vector<C>(static_cast<std::size_t>(components), prototype)) {}
   /// Weights pi (K, sum one) and as many Gaussians of z.
-  GaussianGate(const Eigen::Ref<const Eigen::VectorXd>& weights, std::vector<Gaussian> components)
+  BasicGaussianGate(const Eigen::Ref<const Eigen::VectorXd>& weights, std::vector<C> components)
       : weights_(weights), bank_(std::move(components)) {
     require(bank_.size() == weights_.size(), "a gate of ", weights_.size(), " weights needs as many Gaussians, got ",
             bank_.size());
@@ -57,7 +67,7 @@ class GaussianGate {
   /// pi (K)
   const Eigen::VectorXd& weights() const { return weights_.weights(); }
   /// N(c_k, G_k)
-  const Gaussian& operator[](Index k) const { return bank_[k]; }
+  const C& operator[](Index k) const { return bank_[k]; }
   Index free_parameters() const { return weights_.free_parameters() + bank_.free_parameters(); }
 
   Statistics statistics() const { return {weights_.statistics(), bank_.statistics()}; }
@@ -73,16 +83,18 @@ class GaussianGate {
     add_counts(r, s.weights.counts);
     bank_.accumulate(block.z(), r, scratch, s.bank);
   }
-  void maximize(const Statistics& s, GaussianGate& next) const {
+  void maximize(const Statistics& s, BasicGaussianGate& next) const {
     weights_.maximize(s.weights, next.weights_);
     bank_.maximize(s.bank, next.bank_);
   }
   double offset() const { return 0; }
 
   Index parameters() const { return weights_.parameters() + bank_.parameters(); }
-  void pack(Eigen::VectorXd& v, Index& at) const { weights_.pack(v, at), bank_.pack(v, at); }
-  bool unpack(const Eigen::VectorXd& v, Index& at) { return weights_.unpack(v, at) && bank_.unpack(v, at); }
-  void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const {
+  void pack(Eigen::VectorXd& v, Index& at) const requires ChartedTerm<Bank> { weights_.pack(v, at), bank_.pack(v, at); }
+  bool unpack(const Eigen::VectorXd& v, Index& at) requires ChartedTerm<Bank> {
+    return weights_.unpack(v, at) && bank_.unpack(v, at);
+  }
+  void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const requires DifferentiableTerm<Bank> {
     weights_.gradient(s.weights, v, at);
     bank_.gradient(s.bank, v, at);
   }
@@ -110,11 +122,13 @@ class GaussianGate {
   Index at_floor(Index k) const { return bank_.at_floor(k); }
   Regularity regularity(double least) const { return bank_.regularity(weights(), least); }
   void drop(Index k) { weights_.drop(k), bank_.drop(k); }
-  void renew(Index k, const GaussianGate& from) { weights_.renew(k, from.weights_), bank_.renew(k, from.bank_); }
+  void renew(Index k, const BasicGaussianGate& from) { weights_.renew(k, from.weights_), bank_.renew(k, from.bank_); }
 
  private:
   ConstantGate weights_;
   Bank bank_;
 };
+
+using GaussianGate = BasicGaussianGate<Gaussian>;
 
 }  // namespace emulsion

@@ -8,6 +8,7 @@
 #include "emulsion/core/constants.hpp"
 #include "emulsion/core/linear_algebra.hpp"
 #include "emulsion/core/log_sum_exp.hpp"
+#include "emulsion/distributions/factor_gaussian.hpp"
 #include "emulsion/experts/linear.hpp"
 #include "emulsion/gates/gaussian.hpp"
 #include "emulsion/models/mixture_of_experts.hpp"
@@ -26,11 +27,15 @@ namespace emulsion {
 /// S, where parameters are few, and turn round.
 ///
 /// p(y | k) = p(y | x, k) p(x | k) / p(x | y, k) at any x, here at the mean: nothing of the size of y is factored where
-/// S is diagonal (what the Woodbury identity does for N(y; A c + b, S + A G A')). Cost O(K q p^2) to make then, and
-/// O(K q p) per query; O(K q^3) and O(K q^2) where S is full.
+/// S is diagonal or of low rank and noise (what the Woodbury identity does for N(y; A c + b, S + A G A')). Cost
+/// O(K q p^2) to make then, and O(K q p) per query, with r factors O(K q (p + r)); O(K q^3) and O(K q^2) where S is
+/// full.
+///
+/// Of the Gaussians of the gate it asks mean() and factor(), of the experts intercept(), slopes() and whitening().
+template <Component Family, Component Expert>
 class InverseRegression {
  public:
-  using Model = MixtureOfExperts<GaussianGate, LinearExpert>;
+  using Model = MixtureOfExperts<BasicGaussianGate<Family>, Expert>;
 
   /// @throws InvalidArgument  if the gate's covariates are not those of the experts
   [[gnu::cold]] explicit InverseRegression(const Model& model) : weights_(model.weights()) {
@@ -38,12 +43,10 @@ class InverseRegression {
     require(model.gate().covariates() == p, "only a model whose gate and experts have the same covariates can be ",
             "inverted; the gate has ", model.gate().covariates(), " and the experts ", p);
     for (Index k = 0; k < model.size(); ++k) {
-      const LinearExpert& expert = model[k];
-      const Gaussian& gaussian = model.gate()[k];
-      Part part;
-      part.centre = gaussian.mean();
+      const Expert& expert = model[k];
+      const Family& gaussian = model.gate()[k];
+      Part part{gaussian.mean(), {}, expert.whitening(), {}, {}, {}, {}};
       part.at_centre = expert.intercept() + expert.slopes() * part.centre;
-      part.whitening = Whitening(expert);
       const Eigen::MatrixXd g = gaussian.factor();
       // With x = c + L u, u ~ N(0, I), and W (y - at_centre) ~ N(M u, I), M = W A L: the posterior precision of u is
       // I + M'M, well conditioned whatever the scales.
@@ -119,64 +122,61 @@ class InverseRegression {
 
   /// The same model as a Gaussian-gated mixture of experts of x given y, whose gate holds covariances of q x q.
   /// Cost O(K q^3).
-  Model model() const {
+  MixtureOfExperts<GaussianGate, LinearExpert> model() const {
     std::vector<Gaussian> gate;
-    std::vector<LinearExpert> experts;
     for (const Part& part : parts_) {
       // W (y - at_centre) ~ N(0, I + M M'): y = at_centre + W^-1 (...).
-      const Eigen::MatrixXd whiten = part.whitening.times(Eigen::MatrixXd::Identity(given(), given()));
-      Eigen::MatrixXd unwhiten = whiten;
-      invert_lower(unwhiten);
-      const Eigen::MatrixXd through = unwhiten * part.m;
+      const Eigen::MatrixXd through = part.whitening.divide(part.m);
+      const Eigen::MatrixXd unwhiten = part.whitening.divide(Eigen::MatrixXd::Identity(given(), given()));
       Eigen::MatrixXd covariance = through * through.transpose() + unwhiten * unwhiten.transpose();
       covariance = 0.5 * (covariance + covariance.transpose()).eval();
       gate.emplace_back(part.at_centre, covariance);
-      const Eigen::MatrixXd slopes = part.loading * part.gain * whiten;
-      const Eigen::MatrixXd v = part.spread * part.spread.transpose();
-      experts.emplace_back(part.centre - slopes * part.at_centre, slopes, 0.5 * (v + v.transpose()).eval());
     }
-    return Model(GaussianGate(weights_, std::move(gate)), Components<LinearExpert>(std::move(experts)));
+    return Mixture(GaussianGate(weights_, std::move(gate)), Components<LinearExpert>(experts()));
+  }
+
+  /// The same where the errors are diagonal, or have factors: the covariances S + A G A' of the gate are the noise of S
+  /// and factors, p of A G A' and those of S. No q x q matrix is formed.
+  ///
+  /// @throws InvalidArgument  if the covariance of the errors is full, or the factors are not fewer than q
+  ///
+  /// Cost O(K q (p + r)^2).
+  MixtureOfExperts<BasicGaussianGate<FactorGaussian>, LinearExpert> factor_model() const {
+    std::vector<FactorGaussian> gate;
+    for (const Part& part : parts_) {
+      const Eigen::MatrixXd through = part.whitening.divide(part.m), own = part.whitening.loadings();
+      Eigen::MatrixXd loadings(given(), through.cols() + own.cols());
+      loadings << through, own;
+      gate.emplace_back(part.at_centre, loadings, part.whitening.noise());
+    }
+    return Mixture(BasicGaussianGate<FactorGaussian>(weights_, std::move(gate)), Components<LinearExpert>(experts()));
   }
 
  private:
-  /// W with W S W' = I: lower triangular (q x q), or a diagonal (q x 1).
-  class Whitening {
-   public:
-    Whitening() = default;
-    explicit Whitening(const LinearExpert& expert) : diagonal_(is_diagonal(expert.structure())) {
-      if (diagonal_) {
-        w_ = expert.deviations().cwiseInverse();
-      } else {
-        w_ = expert.covariance();
-        cholesky(w_);
-        for (Index j = 0; j < w_.rows(); ++j) w_.col(j).head(j).setZero();
-        invert_lower(w_);
-      }
-    }
-    template <class Matrix>
-    Eigen::MatrixXd times(const Matrix& a) const {
-      if (diagonal_) return w_.col(0).asDiagonal() * a;
-      return w_ * a;
-    }
-    double log_determinant() const {
-      double sum = 0;
-      for (Index j = 0; j < w_.rows(); ++j) sum += std::log(w_(j, diagonal_ ? 0 : j));
-      return sum;
-    }
-
-   private:
-    Eigen::MatrixXd w_;
-    bool diagonal_ = false;
-  };
+  using Whitener = decltype(std::declval<const Expert&>().whitening());
   struct Part {
-    Eigen::VectorXd centre, at_centre;  // c (p), A c + b (q)
-    Whitening whitening;
+    Eigen::VectorXd centre, at_centre;         // c (p), A c + b (q)
+    Whitener whitening;                        // W with W S W' = I
     Eigen::MatrixXd m, gain, loading, spread;  // q x p, p x q, p x p, p x p
     double constant = 0;
   };
 
+  /// Of x given y.
+  std::vector<LinearExpert> experts() const {
+    std::vector<LinearExpert> all;
+    for (const Part& part : parts_) {
+      const Eigen::MatrixXd slopes = part.loading * part.whitening.transposed_times(part.gain.transpose()).transpose();
+      const Eigen::MatrixXd v = part.spread * part.spread.transpose();
+      all.emplace_back(part.centre - slopes * part.at_centre, slopes, 0.5 * (v + v.transpose()).eval());
+    }
+    return all;
+  }
+
   Eigen::VectorXd weights_;
   std::vector<Part> parts_;
 };
+
+template <Component Family, Component Expert>
+InverseRegression(const Mixture<BasicGaussianGate<Family>, Components<Expert>>&) -> InverseRegression<Family, Expert>;
 
 }  // namespace emulsion
