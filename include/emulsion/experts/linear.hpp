@@ -323,7 +323,7 @@ class BasicLinearExpert {
     return regularity_of(all, weights, least);
   }
 
- private:
+ protected:  // for an expert that estimates the same model in another way
   static constexpr double least_weight = 1e-305;  // below it, sums of weighted observations lose their digits
 
   static Index checked(Index responses) {
@@ -350,6 +350,10 @@ class BasicLinearExpert {
   void regress(const Statistics& s, Workspace& work) {
     const Index p = covariates(), q = dimension();
     least_squares(s, p, q, work.regression, coefficients_, work.residual, precision_.diagonal());
+    widen_spread(s, work);
+  }
+  void widen_spread(const Statistics& s, Workspace& work) const {
+    const Index p = covariates(), q = dimension();
     for (Index r = 0; r < q; ++r) {
       const double variance = s.scatter(lower_place(p + r, p + r, p + q)) / s.weight;
       work.spread(r) = std::max({work.spread(r), frame_->spread(p + r), std::sqrt(variance * (1e-15 / floor_))});
