@@ -32,6 +32,7 @@ struct LassoPoint {
   double bic = 0;           ///< parameters that are zero do not count
   double kkt_residual = 0;  ///< as a share of the largest penalty of the path
   Index iterations = 0;
+  bool regular = true;  ///< no expert far narrower than the others: see FitOptions::least_regularity
 };
 
 /// Fits under a sequence of penalties: see lasso_path().
@@ -48,6 +49,7 @@ class LassoPath {
     // So large a penalty that no slope is worth it: the fit without slopes.
     constexpr double prohibitive = 1e100;
     Model null = fit(prohibitive);
+    if (!regular(null)) null = equal_experts(prohibitive);  // responses of one mode: no mixture without slopes
     largest_ = largest_penalty(null);
     std::vector<double> lambdas;
     for (Index i = 0; i < options_.points; ++i) {
@@ -55,7 +57,8 @@ class LassoPath {
       lambdas.push_back(largest_ * std::pow(options_.ratio, share));
     }
     // The objective has several maxima. From small penalties up, then from the largest down; the better of both stays,
-    // and is where the next smaller penalty starts. That never lowers the objective: the penalty is smaller.
+    // and is where the next smaller penalty starts. That never lowers the objective: the penalty is smaller. A regular
+    // fit is better than one in which an expert collapsed, whose likelihood has no bound.
     std::vector<Point> rising;
     Model start = fit(lambdas.back());
     for (std::size_t i = lambdas.size(); i-- > 1;) {
@@ -66,7 +69,8 @@ class LassoPath {
     for (std::size_t i = 1; i < lambdas.size(); ++i) {
       path.push_back(climb(path.back().model, lambdas[i]));
       Point& other = rising[lambdas.size() - 1 - i];
-      if (other.objective > path.back().objective) path.back() = std::move(other);
+      const bool better = other.objective > path.back().objective;
+      if (other.regular != path.back().regular ? other.regular : better) path.back() = std::move(other);
     }
     for (Point& point : path) point.bic = bic(point.model, data_);
     return path;
@@ -88,6 +92,17 @@ class LassoPath {
     return fit_experts(gate_under(prototype_, lambda), LassoExpert(covariates_, {lambda, options_.alpha}), data_,
                        {.restarts = options_.restarts, .seed = options_.seed})
         .model;
+  }
+  /// Every expert as of all observations.
+  Model equal_experts(double lambda) const {
+    const Index size = prototype_.size();
+    const Model model(gate_under(prototype_, lambda),
+                      Components<LassoExpert>(std::vector<LassoExpert>(
+                          static_cast<std::size_t>(size), LassoExpert(covariates_, {lambda, options_.alpha}))));
+    Rng unused(options_.seed);
+    SeedOptions seeding{.start = Start::responsibilities};
+    seeding.responsibilities = Eigen::MatrixXd::Constant(data_.size(), size, 1 / static_cast<double>(size));
+    return seed(model, data_, unused, seeding);
   }
   static double residual(const Model& model, const typename Model::Statistics& s) {
     double largest = 0;
@@ -127,7 +142,14 @@ class LassoPath {
     Point point{.lambda = lambda, .model = under(start, lambda)};
     point.model = climb_to(std::move(point.model), options_.tolerance * largest_, &point);
     point.log_likelihood = point.model.log_likelihood(data_);
+    point.regular = regular(point.model);
     return point;
+  }
+  bool regular(const Model& model) const {
+    constexpr double least = 1e-3;
+    Regularity found = model.regularity(least);
+    found.twin = -1;  // under a large penalty, experts without slopes may well be the same
+    return kind_of(found, least, data_.dimension(), used_) != FitKind::spurious;
   }
   /// EM until the KKT residual is that small, or the iterations are over.
   Model climb_to(Model now, double tolerance, Point* report) {
@@ -150,6 +172,7 @@ class LassoPath {
   Workers workers_;
   Gate prototype_;
   Index covariates_;
+  Index used_ = positive_observations(data_);
   double largest_ = 0;
 };
 
@@ -160,7 +183,9 @@ class LassoPath {
 ///   gate|_1.
 ///
 /// Each point starts from the one before, and from the one after in a sweep the other way; the objective never falls
-/// along the path. Choose a point by its `bic`. Standardise the covariates first where their units differ.
+/// from one regular point to the next. Choose a point by its `bic`. Standardise the covariates first where their units
+/// differ; where the noise is small beside the slopes, a gate that pays less (`gate` below 1) lets the experts pay
+/// enough.
 ///
 /// @param gate   prototype: constant, softmax or Gaussian; only a softmax gate has penalised slopes
 /// @throws       InvalidArgument  as fit_experts(), and for options out of range
