@@ -5,6 +5,8 @@
 
 #include "catch.hpp"
 #include "emulsion/inference/lasso_path.hpp"
+#include "emulsion/testing/term_laws.hpp"
+#include "testing/laws.hpp"
 
 using namespace emulsion;
 using Eigen::MatrixXd;
@@ -178,6 +180,19 @@ TEST_CASE("EM under penalties never falls, from any start, and ends where the co
     never_falls(fit.report);
     CHECK(fit.report.status == Status::converged);
     CHECK(violation(fit.model, shown) < 1e-3);
+  }
+}
+
+TEST_CASE("the laws of a term, of penalised experts and gates") {
+  for (std::uint64_t seed = 0; seed < law_seeds; ++seed) {
+    Rng rng(seed);
+    const Regression data = Sparse().draw(90, rng);
+    const Model prototype(SoftmaxGate(3, 6, {.lasso = 2}),
+                          Components<LassoExpert>(std::vector<LassoExpert>(3, LassoExpert(6, {4, 0.7}))));
+    const Model start = emulsion::seed(prototype, data, rng);
+    check_laws("lasso experts", testing::term_laws(start.bank(), data, seed, {.exact_maximize = false}));
+    check_laws("lasso gate", testing::term_laws(start.gate(), data, seed,
+                                                {.gate = true, .exact_maximize = false, .interior = false}));
   }
 }
 

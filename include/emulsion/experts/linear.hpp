@@ -323,7 +323,7 @@ class BasicLinearExpert {
     return regularity_of(all, weights, least);
   }
 
- protected:  // for an expert that estimates the same model in another way
+ protected:                                       // for an expert that estimates the same model in another way
   static constexpr double least_weight = 1e-305;  // below it, sums of weighted observations lose their digits
 
   static Index checked(Index responses) {
