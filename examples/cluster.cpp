@@ -1,19 +1,15 @@
 // Clusters the observations in a CSV file by a Gaussian mixture: a summary, responsibilities, a picture.
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <limits>
-#include <map>
-#include <new>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "command_line.hpp"
 #include "emulsion/bayesian_mixture.hpp"
 #include "emulsion/data/csv.hpp"
 #include "emulsion/gaussian_mixture.hpp"
@@ -25,6 +21,7 @@
 #endif
 
 using namespace emulsion;
+using namespace command_line;
 
 constexpr std::string_view help =
     R"(Clusters the observations in a CSV file (one per line) by a mixture of normal distributions.
@@ -59,98 +56,42 @@ Components are numbered from 0. Examples:
 Exit code: 0 done, 1 the data cannot be read or fitted, 2 a wrong command line or a file that cannot be written.
 )";
 
-struct UsageError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 // --- the command line ---------------------------------------------------------------------------------------------------
 
-using Arguments = std::map<std::string, std::string, std::less<>>;
-
-Arguments parse(int argc, char** argv) {
-  const std::map<std::string_view, std::string_view> known = {
-      {"--data", "FILE"},
-      {"--columns", "a,b,..."},
-      {"--label", "COLUMN"},
-      {"--components", "K"},
-      {"--max-components", "K"},
-      {"--covariance", "full|diagonal|spherical|tied"},
-      {"--seed", "S"},
-      {"--restarts", "R"},
-      {"--threads", "T"},
-      {"--bayesian", "dirichlet|dirichlet_process|pitman_yor"},
-      {"--concentration", "C"},
-      {"--discount", "D"},
-      {"--output", "FILE.csv"},
-      {"--plot", "FILE.svg"},
-      {"--json", ""},
-      {"--help", ""},
-  };
-  Arguments given;
-  for (int i = 1; i < argc; ++i) {
-    const std::string name = argv[i];
-    const auto option = known.find(name);
-    if (option == known.end()) throw UsageError("unknown option '" + name + "'; --help lists all");
-    std::string value;
-    if (!option->second.empty()) {
-      if (i + 1 < argc && !std::string_view(argv[i + 1]).starts_with("--")) value = argv[++i];
-      if (value.empty()) throw UsageError((name + " needs a value: ").append(name).append(" ").append(option->second));
-    }
-    if (!given.emplace(name, value).second) throw UsageError(name + " is given twice");
-  }
+Arguments arguments(int argc, char** argv) {
+  Arguments given = command_line::parse(argc, argv,
+                                        {
+                                            {"--data", "FILE"},
+                                            {"--columns", "a,b,..."},
+                                            {"--label", "COLUMN"},
+                                            {"--components", "K"},
+                                            {"--max-components", "K"},
+                                            {"--covariance", "full|diagonal|spherical|tied"},
+                                            {"--seed", "S"},
+                                            {"--restarts", "R"},
+                                            {"--threads", "T"},
+                                            {"--bayesian", "dirichlet|dirichlet_process|pitman_yor"},
+                                            {"--concentration", "C"},
+                                            {"--discount", "D"},
+                                            {"--output", "FILE.csv"},
+                                            {"--plot", "FILE.svg"},
+                                            {"--json", ""},
+                                            {"--help", ""},
+                                        });
   if (given.contains("--components") && given.contains("--max-components")) {
     throw UsageError("--components fixes the number, --max-components chooses it: give one of them");
   }
   if (given.contains("--bayesian") && given.contains("--max-components")) {
     throw UsageError("--bayesian finds the number of components itself: leave --max-components out");
   }
-  const std::string prior = given.contains("--bayesian") ? given.find("--bayesian")->second : "";
-  if (!prior.empty() && prior != "dirichlet" && prior != "dirichlet_process" && prior != "pitman_yor") {
-    throw UsageError("--bayesian is dirichlet, dirichlet_process or pitman_yor, not '" + prior + "'");
-  }
+  const std::vector<std::string> priors = {"dirichlet", "dirichlet_process", "pitman_yor"};
+  const std::string prior = given.contains("--bayesian") ? one_of(given, "--bayesian", "", priors) : "";
   if (given.contains("--discount") && prior != "pitman_yor")
     throw UsageError("--discount belongs to --bayesian pitman_yor");
   if (given.contains("--concentration") && prior.empty()) {
     throw UsageError("--concentration belongs to a prior: name one by --bayesian");
   }
   return given;
-}
-
-std::string value_or(const Arguments& given, std::string_view name, const std::string& otherwise) {
-  const auto option = given.find(name);
-  return option == given.end() ? otherwise : option->second;
-}
-
-template <class Integer>
-Integer value_or(const Arguments& given, std::string_view name, Integer otherwise, Integer least, Integer most) {
-  const auto option = given.find(name);
-  if (option == given.end()) return otherwise;
-  const std::string& text = option->second;
-  Integer value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (end == text.data() + text.size() && error == std::errc() && value >= least && value <= most) return value;
-  throw UsageError(std::string(name) + " needs a whole number from " + std::to_string(least) + " to " +
-                   std::to_string(most) + ", got '" + text + "'");
-}
-
-double value_or(const Arguments& given, std::string_view name, double otherwise) {
-  const auto option = given.find(name);
-  if (option == given.end()) return otherwise;
-  const std::string& text = option->second;
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (end == text.data() + text.size() && error == std::errc()) return value;
-  throw UsageError(std::string(name) + " needs a number, got '" + text + "'");
-}
-
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> parts;
-  for (std::size_t begin = 0, end = 0; end < list.size() && !list.empty(); begin = end + 1) {
-    end = std::min(list.find(',', begin), list.size());
-    parts.push_back(list.substr(begin, end - begin));
-    if (parts.back().empty()) throw UsageError("--columns has an empty name in '" + list + "'");
-  }
-  return parts;
 }
 
 constexpr Covariance all_covariances[] = {Covariance::full, Covariance::diagonal, Covariance::spherical,
@@ -164,16 +105,6 @@ std::vector<Covariance> covariances(const Arguments& given) {
   }
   if (chosen.empty()) throw UsageError("--covariance is full, diagonal, spherical or tied, not '" + name + "'");
   return chosen;
-}
-
-/// Before any work: can the file be written, and is it not the data?
-void require_writable(const std::string& path, const std::string& data) {
-  if (path.empty()) return;
-  std::error_code error;
-  if (std::filesystem::equivalent(path, data, error)) throw UsageError("'" + path + "' would overwrite the data");
-  const bool is_new = !std::filesystem::exists(path, error);
-  if (!std::ofstream(path, std::ios::app)) throw UsageError("cannot write to '" + path + "'");
-  if (is_new) std::filesystem::remove(path, error);
 }
 
 // --- the work -----------------------------------------------------------------------------------------------------------
@@ -213,7 +144,7 @@ summary::Clustering fit_bayesian(CsvTable data, const Arguments& given, const Ga
 
 summary::Clustering fit(const Arguments& given, const std::string& path) {
   const CsvOptions csv{
-      .columns = split(value_or(given, "--columns", "")), .label = value_or(given, "--label", ""), .delimiter = '\0'};
+      .columns = names(given, "--columns"), .label = value_or(given, "--label", ""), .delimiter = '\0'};
   const Index most = 1'000'000;
   GaussianMixtureOptions options;
   options.components = value_or<Index>(given, "--components", 0, 1, most);
@@ -249,16 +180,13 @@ summary::Clustering fit(const Arguments& given, const std::string& path) {
 void write_responsibilities(const summary::Clustering& result, const std::string& path) {
   const Eigen::MatrixXd r =
       result.bayesian ? result.bayesian->responsibilities : result.fit.model.responsibilities(result.data.matrix());
-  std::ofstream file(path, std::ios::binary);
-  file << "label";
-  for (Index k = 0; k < r.cols(); ++k) file << ",component_" << k;
+  std::string table = "label";
+  for (Index k = 0; k < r.cols(); ++k) table += ",component_" + std::to_string(k);
   for (Index i = 0; i < r.rows(); ++i) {
-    file << '\n' << result.labels(i);
-    for (Index k = 0; k < r.cols(); ++k) file << ',' << text::shortest(r(i, k));
+    table += '\n' + std::to_string(result.labels(i));
+    for (Index k = 0; k < r.cols(); ++k) table += ',' + text::shortest(r(i, k));
   }
-  file << '\n';
-  file.close();
-  if (!file) throw UsageError("cannot write to '" + path + "'");
+  write(path, table + '\n');
 }
 
 void draw(const summary::Clustering& result, const std::string& data, const std::string& path) {
@@ -273,7 +201,7 @@ void draw(const summary::Clustering& result, const std::string& data, const std:
 }
 
 int cluster(int argc, char** argv) {
-  const Arguments given = parse(argc, argv);
+  const Arguments given = arguments(argc, argv);
   if (given.contains("--help")) return std::cout << help << std::flush ? 0 : 1;
   const std::string path = value_or(given, "--data", EMULSION_EXAMPLE_DATA "/faithful.csv");
   const std::string output = value_or(given, "--output", ""), picture = value_or(given, "--plot", "");
@@ -288,14 +216,5 @@ int cluster(int argc, char** argv) {
 }
 
 int main(int argc, char** argv) {
-  try {
-    return cluster(argc, argv);
-  } catch (const UsageError& error) {
-    std::cerr << "cluster: " << error.what() << '\n';
-    return 2;
-  } catch (const std::exception& error) {
-    const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
-    std::cerr << "cluster: " << (memory ? "not enough memory" : error.what()) << '\n';
-  }
-  return 1;
+  return run("cluster", [&] { return cluster(argc, argv); });
 }

@@ -11,6 +11,7 @@
 #include "emulsion/gaussian_mixture.hpp"
 #include "emulsion/inference/criteria.hpp"
 #include "emulsion/metrics/adjusted_rand.hpp"
+#include "report_summary.hpp"
 #include "text.hpp"
 
 /// What was fitted to the data of a file, as tables for a statistician or as JSON.
@@ -39,16 +40,6 @@ struct Clustering {
 };
 
 // --- tables -------------------------------------------------------------------------------------------------------------
-
-inline Index characters(std::string_view words) {
-  return std::count_if(words.begin(), words.end(), [](char c) { return (c & 0xC0) != 0x80; });
-}
-
-/// Digits that show a difference of a thousandth of `scale` in `value`; four at least.
-inline int digits(double value, double scale) {
-  const double excess = std::log10(std::abs(value) / scale);
-  return excess > 0 ? std::min(17, 4 + static_cast<int>(excess)) : 4;
-}
 
 /// Weights, sizes, means, standard deviations and, where they are few, correlations: a column for each component, eight
 /// side by side.
@@ -129,22 +120,6 @@ inline void print_selection(const Clustering& result) {
               unfinished ? "   ? not converged" : "");
 }
 
-inline std::string in_words(const Report& report) {
-  constexpr std::string_view sentences[] = {"converged",
-                                            "stopped at the iteration limit, before convergence",
-                                            "stopped where progress had become too slow to estimate what remains",
-                                            "stopped on request",
-                                            "stopped where the likelihood fell by more than rounding",
-                                            "failed: the likelihood was not finite"};
-  std::string result(sentences[static_cast<std::size_t>(report.status)]);
-  result += " after " + text::counted(report.iterations, "iteration");
-  if (report.restarts.size() > 1) {
-    result += "; " + std::to_string(report.best_reached) + " of " + std::to_string(report.restarts.size()) +
-              " random starts reached this optimum";
-  }
-  return result;
-}
-
 inline std::string in_words(const Clustering& result) {
   return text::counted(result.fit.model.size(), "component") + ", " + std::string(to_string(result.covariance())) +
          " covariance" + (result.table.empty() ? "" : ", chosen by BIC") +
@@ -168,9 +143,7 @@ inline void print_summary(const Clustering& result, const std::string& path) {
   }
   print_components(result);
   std::printf("\n%s %s.\n", result.bayesian ? "Variational inference" : "EM", in_words(result.fit.report).c_str());
-  for (const Event& event : result.fit.report.events) {
-    std::printf("  %s: %s\n", std::string(to_string(event.kind)).c_str(), event.text.c_str());
-  }
+  print_events(result.fit.report);
   if (result.data.labels().size() > 0) {
     std::printf("Adjusted Rand index with the given labels: %.4f\n",
                 adjusted_rand_index(result.labels, result.data.labels()));
@@ -178,18 +151,6 @@ inline void print_summary(const Clustering& result, const std::string& path) {
 }
 
 // --- JSON ---------------------------------------------------------------------------------------------------------------
-
-/// [item(0), item(1), ...]
-template <class Item>
-std::string json_list(Index size, const Item& item) {
-  std::string result;
-  for (Index i = 0; i < size; ++i) result += (i ? ", " : "") + item(i);
-  return "[" + result + "]";
-}
-
-inline std::string json_list(const Eigen::VectorXd& values) {
-  return json_list(values.size(), [&](Index i) { return text::shortest(values(i)); });
-}
 
 inline std::string json(const Clustering& result) {
   using text::json_string;
@@ -223,12 +184,7 @@ inline std::string json(const Clustering& result) {
   }
   field("status", json_string(to_string(report.status)));
   field("iterations", std::to_string(report.iterations));
-  const auto index = [](Index i) { return i < 0 ? std::string("null") : std::to_string(i); };
-  field("events", json_list(static_cast<Index>(report.events.size()), [&](Index i) {
-          const Event& event = report.events[static_cast<std::size_t>(i)];
-          return "{\"kind\": " + json_string(to_string(event.kind)) + ", \"component\": " + index(event.component) +
-                 ", \"dimension\": " + index(event.dimension) + ", \"text\": " + json_string(event.text) + "}";
-        }));
+  field("events", json_events(report));
   if (result.data.labels().size() > 0) {
     field("adjusted_rand_index", text::shortest(adjusted_rand_index(result.labels, result.data.labels())));
   }

@@ -2,7 +2,6 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 
 #include "contour.hpp"
 #include "text.hpp"
+#include "write_file.hpp"
 
 /// The pictures of the examples, as SVG: a Figure has a title, legends and Panels; a Panel has axes.
 ///
@@ -293,14 +293,11 @@ class Figure {
 
   /// False if the file cannot be written.
   bool save(const std::string& path) const {
-    std::ofstream file(path, std::ios::binary);
     const std::string size = decimal(width_) + "' height='" + decimal(height_);
-    file << "<svg xmlns='http://www.w3.org/2000/svg' width='" << size << "' viewBox='0 0 " << decimal(width_) << " "
-         << decimal(height_) << "' font-family='Helvetica, Arial, sans-serif'>\n<rect width='" << size
-         << "' fill='#ffffff'/>\n"
-         << body_ << "</svg>\n";
-    file.close();
-    return file.good();
+    return write_file(path, "<svg xmlns='http://www.w3.org/2000/svg' width='" + size + "' viewBox='0 0 " +
+                                decimal(width_) + " " + decimal(height_) +
+                                "' font-family='Helvetica, Arial, sans-serif'>\n<rect width='" + size +
+                                "' fill='#ffffff'/>\n" + body_ + "</svg>\n");
   }
 
  private:

@@ -7,7 +7,7 @@ import platform
 import subprocess
 
 FOLDER = pathlib.Path(__file__).parent
-HEAD = "# Results\n\nMade by `run.sh` and `end_to_end.py`; [README.md](README.md) says how, and what is measured.\n"
+HEAD = "# Results\n\nMade by `run.sh`, `end_to_end.py` and `experts.py`; [README.md](README.md) says how, and what is measured.\n"
 
 
 def output(*command):

@@ -30,7 +30,9 @@ setup() {
   ls /usr/lib/*/libopenblas.so.0 >/dev/null 2>&1 || need libopenblas0-pthread  # the reference BLAS would flatter us
   "$python" -c 'import sklearn' >/dev/null 2>&1 || need python3-sklearn
   have Rscript || need r-base-core
-  have Rscript && Rscript -e 'quit(status = !requireNamespace("mclust"))' >/dev/null 2>&1 || need r-cran-mclust
+  for package in mclust flexmix; do
+    have Rscript && Rscript -e "quit(status = !requireNamespace('$package'))" >/dev/null 2>&1 || need r-cran-$package
+  done
   [ -n "$packages" ] || return 0
   install="apt-get install -y -qq --no-install-recommends$packages"
   if have apt-get && [ "$(id -u)" = 0 ]; then

@@ -7,6 +7,7 @@
 #include "emulsion/gates/softmax.hpp"
 #include "emulsion/inference/criteria.hpp"
 #include "emulsion/inference/fit_mixture.hpp"
+#include "emulsion/inference/seed_regression.hpp"
 #include "emulsion/models/mixture_of_experts.hpp"
 
 namespace emulsion {

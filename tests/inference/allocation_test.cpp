@@ -63,6 +63,8 @@ int posix_memalign(void** out, std::size_t alignment, std::size_t size) noexcept
 #include "emulsion/distributions/gaussian.hpp"
 #include "emulsion/distributions/poisson.hpp"
 #include "emulsion/distributions/poisson_gamma.hpp"
+#include "emulsion/experts/logistic.hpp"
+#include "emulsion/experts/zero_inflated_poisson.hpp"
 #include "emulsion/inference/em.hpp"
 #include "emulsion/inference/seed.hpp"
 
@@ -178,6 +180,28 @@ TEST_CASE("a categorical iteration allocates nothing") {
     Eigen::MatrixXd x(d, 1100);
     for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<double>(rng.below(3));
     check<Categorical>(seed(Categorical(std::vector<Index>(static_cast<std::size_t>(d), 3)), 3, x, rng), x);
+  }
+}
+
+TEST_CASE("an iteration of a mixture of generalized linear experts allocates nothing") {
+  for (const Index p : {1, 9}) {
+    Rng rng(static_cast<std::uint64_t>(p));
+    const Eigen::MatrixXd x = blobs(1100, p, rng);
+    Eigen::MatrixXd counts(1, 1100), labels(1, 1100);
+    for (Index i = 0; i < 1100; ++i) {
+      counts(0, i) = std::floor(rng.gamma(i % 3 == 0 ? 6 : 1.5));
+      labels(0, i) = static_cast<double>(rng.below(3));
+    }
+    const auto check_experts = [&](const auto& expert, const Eigen::MatrixXd& y) {
+      using Expert = std::decay_t<decltype(expert)>;
+      const MixtureOfExperts<SoftmaxGate, Expert> prototype(SoftmaxGate(2, p),
+                                                            Components<Expert>(std::vector<Expert>(2, expert)));
+      const Regression data(x, y);
+      check<Expert>(seed(prototype, data, rng, {.start = Start::random_responsibilities}), data);
+    };
+    check_experts(PoissonExpert(p), counts);
+    check_experts(ZeroInflatedPoissonExpert(p), counts);
+    check_experts(LogisticExpert(p, 3), labels);
   }
 }
 

@@ -44,14 +44,17 @@ struct LogisticWithHessian : Logistic {
   }
 };
 
+/// The optimum by integrals over the linear predictors alone, one dimension each. Reference E3 has the bound
+/// -4.330535486275521, 1.5e-11 above what its own parameters give, and parameters that are 3e-8 away.
 void check_e3(const Fit<Gaussian>& fit, double slack) {
-  CHECK(std::abs(fit.report.objective + 4.330535486275521) < slack);
-  CHECK(std::abs(fit.model.mean()(0) - 0.04478606319752826) < slack);
-  CHECK(std::abs(fit.model.mean()(1) - 1.6274500968261194) < slack);
+  CHECK(std::abs(fit.report.objective + 4.3305354862903327) < slack);
+  CHECK(std::abs(fit.report.objective + 4.330535486275521) < slack + 2e-11);
+  CHECK(std::abs(fit.model.mean()(0) - 0.044786034152832888) < slack);
+  CHECK(std::abs(fit.model.mean()(1) - 1.627450073237235) < slack);
   const Eigen::MatrixXd s = fit.model.covariance();
-  CHECK(std::abs(s(0, 0) - 0.9738826132357044) < slack);
-  CHECK(std::abs(s(1, 0) - 0.04148385579104436) < slack);
-  CHECK(std::abs(s(1, 1) - 0.8349400169130148) < slack);
+  CHECK(std::abs(s(0, 0) - 0.9738825892898666) < slack);
+  CHECK(std::abs(s(1, 0) - 0.041483840668350702) < slack);
+  CHECK(std::abs(s(1, 1) - 0.83493996824231742) < slack);
 }
 
 /// A normal log density in d dimensions, badly scaled.
@@ -83,10 +86,10 @@ struct Nothing {
 TEST_CASE("E3: logistic regression, with and without a Hessian") {
   const auto with = fit_gaussian_vi(LogisticWithHessian(), Gaussian(2), {.nodes = 50});
   CHECK(with.report.status == Status::converged);
-  check_e3(with, 2e-7);
+  check_e3(with, 1e-9);
   const auto without = fit_gaussian_vi(Logistic(), Gaussian(2), {.nodes = 50});
   CHECK(without.report.status == Status::converged);
-  check_e3(without, 2e-7);
+  check_e3(without, 1e-9);
 }
 
 TEST_CASE("the bound never falls") {
@@ -97,7 +100,7 @@ TEST_CASE("the bound never falls") {
       const double before = fit.report.trace[i - 1];
       CHECK(fit.report.trace[i] >= before - 1e-13 * (std::abs(before) + 1));
     }
-    if (step >= 0.5) check_e3(fit, 2e-7);
+    if (step >= 0.5) check_e3(fit, 1e-9);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "emulsion/distributions/gaussian.hpp"
 #include "emulsion/distributions/poisson.hpp"
 #include "emulsion/inference/fit_mixture.hpp"
+#include "emulsion/mixture_of_experts.hpp"
 
 using namespace emulsion;
 using Eigen::MatrixXd;
@@ -201,4 +202,85 @@ TEST_CASE("misuse of starts is one sentence") {
                     "the number of Lloyd steps must not be negative, got -1");
   CHECK_THROWS_WITH(fit_mixture(Gaussian(2), x, {.components = 21}),
                     ContainsSubstring("21 components need at least as many observations, got 20"));
+}
+
+TEST_CASE(
+    "starts of regressions: each kind finds what it is for, lines that cross, follow each other, or lie side by side") {
+  Rng rng(5);
+  const Index n = 200;
+  MatrixXd x(1, n), crossing(1, n), broken(1, n), parallel(1, n);
+  for (Index i = 0; i < n; ++i) {
+    x(0, i) = 4 * rng.uniform() - 2;
+    const double error = 0.2 * rng.normal();
+    crossing(0, i) = (i % 2 == 0 ? 2 : -2) * x(0, i) + error;
+    broken(0, i) = (x(0, i) < 0 ? 2 : -2) * x(0, i) + error;
+    parallel(0, i) = 9 * x(0, i) + (i % 2 == 0 ? 2 : -2) + error;
+  }
+  const MixtureOfExperts<ConstantGate, LinearExpert> prototype(
+      ConstantGate(2), Components<LinearExpert>({LinearExpert(1), LinearExpert(1)}));
+  /// In how many of 20 starts the lines have these intercepts and slopes.
+  const auto found = [&](const Regression& data, Start start, const MatrixXd& lines) {
+    int count = 0;
+    for (std::uint64_t number = 0; number < 20; ++number) {
+      Rng own(number);
+      const auto model = em(seed(prototype, data, own, {.start = start, .width = 0.5}), data).model;
+      MatrixXd b(2, 2);
+      for (Index k = 0; k < 2; ++k) b.col(k) << model[k].intercept(), model[k].slopes();
+      const double same = (b - lines).cwiseAbs().maxCoeff();
+      const double swapped = (b.rowwise().reverse() - lines).cwiseAbs().maxCoeff();
+      count += std::min(same, swapped) < 0.15 ? 1 : 0;
+    }
+    return count;
+  };
+  const MatrixXd opposite = (MatrixXd(2, 2) << 0, 0, 2, -2).finished();
+  const MatrixXd apart = (MatrixXd(2, 2) << 2, -2, 9, 9).finished();
+  CHECK(found(Regression(x, crossing), Start::random_regressions, opposite) >= 15);
+  CHECK(found(Regression(x, broken), Start::random_covariates, opposite) >= 15);
+  CHECK(found(Regression(x, parallel), Start::random_residuals, apart) >= 15);
+}
+
+TEST_CASE("starts of regressions: through p + 1 observations, whatever the units and the number of covariates") {
+  Rng rng(6);
+  const Index n = 60;
+  MatrixXd x(2, n), y(2, n);
+  for (Index i = 0; i < n; ++i) {
+    x.col(i) << rng.normal(), 100 + rng.normal();
+    y.col(i) << x(0, i) - x(1, i), 3 * x(1, i);  // without errors: any p + 1 observations know the one regression
+  }
+  const Regression data(x, y);
+  const auto frame = frame_of(data, false);
+  const Sample sample = standardised(data, *frame);
+  const RegressionStarts starts(sample, 2, 2);
+  const NearestMap nearest{*frame, starts.regressions(3, rng), 1.0};
+  MatrixXd shares(n, 3);
+  nearest(data, shares);
+  for (Index i = 0; i < n; ++i) CHECK(shares.row(i).sum() == Approx(1));
+  CHECK((shares.array() - 1.0 / 3).abs().maxCoeff() < 1e-6);  // all residuals are zero
+
+  // The covariates of the gate, where they are others: an observation at a centre is that centre's.
+  const MatrixXd z = MatrixXd::Random(1, n);
+  const Regression gated(x, y, z);
+  const auto gated_frame = frame_of(gated, false);
+  const Sample with_z = standardised(gated, *gated_frame);
+  const NearestMap by_z{*gated_frame, RegressionStarts(with_z, 2, 2).covariates(2, rng), 0};
+  MatrixXd hard(n, 2);
+  by_z(gated, hard);
+  for (Index i = 0; i < n; ++i) {  // a threshold of z
+    for (Index j = 0; j < n; ++j) {
+      if (hard(i, 0) == 1 && z(0, i) < z(0, j) && hard(j, 0) == 1) {
+        for (Index m = 0; m < n; ++m) CHECK_FALSE((z(0, m) > z(0, i) && z(0, m) < z(0, j) && hard(m, 0) != 1));
+      }
+    }
+  }
+  CHECK(hard.colwise().sum().minCoeff() >= 1);
+
+  // No covariates at all: residuals.
+  const Regression bare(MatrixXd(MatrixXd::Zero(0, n)), MatrixXd(MatrixXd::Random(1, n)));
+  const MixtureOfExperts<ConstantGate, LinearExpert> means(
+      ConstantGate(2), Components<LinearExpert>({LinearExpert(0), LinearExpert(0)}));
+  CHECK(seed(means, bare, rng, {.start = Start::random_covariates}).weights().minCoeff() > 0);
+
+  const MatrixXd points = MatrixXd::Random(2, 10);
+  CHECK_THROWS_WITH(seed(Gaussian(2), 2, points, rng, {.start = Start::random_residuals}),
+                    "starts from residuals, covariates or regressions are for data with covariates and responses");
 }

@@ -71,6 +71,40 @@ TEST_CASE("V6: the Dirichlet process truncated at two on Old Faithful") {
         Approx(-1181.747218627118).epsilon(1e-12));
 }
 
+TEST_CASE("sticks are put in the order that raises the bound") {
+  const Eigen::MatrixXd x = reference::faithful();
+  Index reversed = 0;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    const VariationalFitOptions options{.restarts = 1, .moves = 0, .seed = seed};
+    const auto gate = StickBreakingGate::dirichlet_process(2, 0.5);
+    // Where EM alone goes from the same kind of start depends on which cluster comes first.
+    Rng rng(seed);
+    const auto alone = em(seed_variational(prior_of(x), gate, Points<double>(x), rng), x);
+    reversed += alone.report.objective < -1181.7 ? 1 : 0;
+    const auto fit = fit_variational_mixture(prior_of(x), gate, x, options);
+    CHECK(fit.report.objective == Approx(-1181.162189028439).epsilon(1e-9));
+    CHECK(fit.model.gate().count(0) > fit.model.gate().count(1));
+  }
+  CHECK(reversed > 0);
+}
+
+TEST_CASE("truncations are nested: one more stick at its prior costs nothing, and can only help") {
+  const Eigen::MatrixXd x = reference::faithful();
+  const Eigen::MatrixXd means = (Eigen::MatrixXd(2, 2) << 4.3, 2.0, 80, 54).finished();
+  for (const double discount : {0.0, 0.3}) {
+    const auto fit = fit_from(x, StickBreakingGate::pitman_yor(2, discount, 0.5), prior_of(x), means);
+    const auto prior = StickBreakingGate::pitman_yor(3, discount, 0.5);
+    const auto& two = fit.model.gate();
+    const auto three = prior.with_posterior(Eigen::Vector3d(two.a()(0), two.a()(1), prior.a()(2)),
+                                            Eigen::Vector3d(two.b()(0), two.b()(1), prior.b()(2)));
+    const BayesianMixture<StickBreakingGate> more(
+        three, Components<NormalWishart>({fit.model[0], fit.model[1], fit.model[0].prior().as_prior()}));
+    CHECK(more.gate().offset() + more.bank().offset() ==
+          Approx(two.offset() + fit.model.bank().offset()).epsilon(1e-12));
+    CHECK(em(more, x, {.max_iterations = 0}).report.objective > fit.report.objective);
+  }
+}
+
 TEST_CASE("given labels, the sticks' part of the bound is their evidence") {
   const Eigen::Vector3d labels(3, 5, 2);
   for (const double discount : {0.0, 0.3, 0.9}) {
@@ -145,6 +179,20 @@ TEST_CASE("one component of any concentration: a prior of any shape integrates t
     for (Index k = 0; k < 3; ++k) rate -= digamma(b(k)) - digamma(a(k) + b(k));
     CHECK(gate.concentration().mean() == Approx((shape + 3) / rate).epsilon(1e-9));
   }
+}
+
+TEST_CASE("observations in rows, in float, with unit weights and on two threads: the same posterior") {
+  const Eigen::MatrixXd x = reference::faithful(), transposed = x.transpose();
+  const Eigen::MatrixXf single = x.cast<float>();
+  const Eigen::VectorXd ones = Eigen::VectorXd::Ones(x.cols());
+  const double bound = fit_bayesian_mixture(x, DirichletGate(4, 1.0)).report.objective;
+  CHECK(fit_bayesian_mixture(rows(transposed), DirichletGate(4, 1.0)).report.objective == bound);
+  CHECK(fit_bayesian_mixture(weighted(x, ones), DirichletGate(4, 1.0)).report.objective ==
+        Approx(bound).epsilon(1e-12));
+  CHECK(fit_bayesian_mixture(x, DirichletGate(4, 1.0), {.threads = 2}).report.objective == bound);
+  const Eigen::MatrixXd rounded = single.cast<double>();
+  CHECK(fit_bayesian_mixture(single, DirichletGate(4, 1.0)).report.objective ==
+        Approx(fit_bayesian_mixture(rounded, DirichletGate(4, 1.0)).report.objective).epsilon(1e-9));
 }
 
 TEST_CASE("scale, offset and precision of the data change nothing") {

@@ -24,7 +24,7 @@ defect 'scaling by zero keeps the mean' 'gaussian' \
   'for (Index j = 0; j < mean.size() && weight == 0; ++j) mean(j) = 0;' ''
 defect 'weight zero counted as a little' 'gaussian' 'const double weight = simd_sum(w, block.size);' \
   'const double weight = 1e-8 + simd_sum(w, block.size);'
-defect 'log determinant forgotten' 'gaussian' '+ precision_.log_determinant();' ';'
+defect 'log determinant forgotten' 'gaussian' 'frame_->log_jacobian() + precision_.log_determinant();' 'frame_->log_jacobian();'
 defect 'constant of the density forgotten' 'gaussian' \
   '* log_two_pi + frame_->log_jacobian()' '* 0.0 + frame_->log_jacobian()'
 defect 'Jacobian of the frame forgotten' 'gaussian' 'log_two_pi + frame_->log_jacobian()' 'log_two_pi'
@@ -111,3 +111,20 @@ defect 'expected rates instead of geometric ones' 'posterior' 'const double log_
 defect 'expected probabilities instead of geometric ones' 'posterior' \
   'logs_(at) = digamma(concentrations_(at)) - of_total;' 'logs_(at) = std::log(concentrations_(at)) - of_total;'
 defect 'removal without the distance between means' 'posterior' '+ pull * (other.mean(r) - mean(r));' ';'
+
+# --- mixtures of experts: a softmax gate and linear experts ---------------------------------------------------------------
+defect 'gate without its normaliser' 'experts' \
+  'Soft::normalise(w, nullptr, scratch.normalisers.data()); for (Index k = 0; k < size(); ++k) scores.col(k) -= scratch.normalisers.head(b);' \
+  'Soft::normalise(w, nullptr, scratch.normalisers.data());'
+defect 'gradient of the gate ignores its own weights' 'experts' \
+  'v.head(b) = r.col(k) - total.head(b).cwiseProduct(w.col(k).head(b));' 'v.head(b) = r.col(k);'
+defect 'gate steps down' 'experts' \
+  'next.coefficients_.col(k) += share * step.col(0).segment(k * p, p);' \
+  'next.coefficients_.col(k) -= share * step.col(0).segment(k * p, p);' \
+  'else next.coefficients_.col(k) += other.col(k);' 'else next.coefficients_.col(k) -= other.col(k);'
+defect 'intercept of an expert at the mean of y' 'experts' \
+  'intercept -= coefficients(r, 1 + j) * s.mean(j);' ''
+defect 'residuals without their covariance with x' 'experts' \
+  'sum += coefficients(r, 1 + j) * own - coefficients(c, 1 + j) * scatter(p + r, j);' ''
+defect 'experts forget the unit of y' 'experts' \
+  'jacobian += std::log(frame_->scale(p + r));' ''

@@ -138,6 +138,23 @@ void run(std::uint64_t seed) {
   ascent(DirichletGate(3, Concentration::gamma(1, 1)), x, rng);
   ascent(StickBreakingGate::pitman_yor(3, 0.3, Concentration::gamma(1, 1)), x, rng);
 }
+#elif defined(PART_experts)
+#include "emulsion/experts/linear.hpp"
+#include "emulsion/gates/softmax.hpp"
+#include "emulsion/testing/expert_laws.hpp"
+void run(std::uint64_t seed) {
+  Rng rng(seed);
+  const Index n = 150;
+  Eigen::MatrixXd x(2, n), y(1, n);
+  for (Index i = 0; i < n; ++i) {
+    x.col(i) << rng.normal(), 50 + 8 * rng.normal();
+    const bool first = rng.uniform() < 1 / (1 + std::exp(-0.3 - 1.5 * x(0, i)));
+    y(0, i) = 1000 + 40 * ((first ? 3 + x(0, i) : -2 - 0.05 * x(1, i)) + 0.7 * rng.normal());
+  }
+  using Model = MixtureOfExperts<SoftmaxGate, LinearExpert>;
+  const Model start(SoftmaxGate(2, 2), Components<LinearExpert>(std::vector<LinearExpert>(2, LinearExpert(2))));
+  report("experts", testing::expert_laws(start, Regression(x, y), seed, {.exact_gate = false}));
+}
 #elif defined(PART_mixture)
 #include "emulsion/testing/gaussian_laws.hpp"
 #include "emulsion/testing/model_laws.hpp"

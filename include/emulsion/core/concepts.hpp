@@ -7,6 +7,8 @@
 
 namespace emulsion {
 
+class EventLog;
+
 using Index = Eigen::Index;
 using Labels = Eigen::Matrix<Index, Eigen::Dynamic, 1>;
 
@@ -22,6 +24,14 @@ concept Observations = std::copyable<D> && requires(const D& d, Index i) {
   { d.weight(i) } -> std::convertible_to<double>;       // how often observation i counts
   { d.total_weight() } -> std::convertible_to<double>;  // sum of the weights: the n of BIC
   { d.slice(i, i) } -> std::same_as<D>;                 // first, count
+};
+
+/// Data with covariates and responses: an observation is (x, y), and z for the gate.
+template <class D>
+concept RegressionData = Observations<D> && requires(const D& data) {
+  data.x().dimension();
+  data.y().dimension();
+  data.z().dimension();
 };
 
 /// What is learnt from data: a commutative monoid with scaling. Storage is kept, never reallocated.
@@ -61,6 +71,20 @@ template <class T>
 concept DifferentiableTerm = ChartedTerm<T> &&
     requires(const T& t, const typename T::Statistics& s, Eigen::VectorXd& v, Index& at) {
   t.gradient(s, v, at);  // of Q(. | t), in the order of pack(); s are the statistics of an E-step with t
+};
+
+/// A term that has something to say of itself after an E-step.
+template <class T>
+concept DescribedTerm = requires(const T& t, const typename T::Statistics& s, EventLog& log) {
+  t.describe(s, log);
+};
+
+/// A model, a term or a component whose statistics are value, gradient and curvature at the present parameters, and
+/// whose M-step is one step from there: they must not be averaged over iterations, and drivers damp the step where the
+/// objective would fall.
+template <class T>
+concept LocalMStep = requires {
+  requires T::local_m_step;
 };
 
 /// A component that reads a block in a form of its own, made once for all components of a mixture.

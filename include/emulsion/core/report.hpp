@@ -24,21 +24,24 @@ enum class Status {
 
 /// What happened on the way, each with the component or dimension concerned.
 enum class EventKind {
-  floor_active,      ///< a variance of a component is held up by the floor
-  emptied,           ///< a component lost all its weight
-  reseeded,          ///< a degenerate component was placed anew
-  dropped,           ///< a degenerate component was removed
-  degenerate,        ///< too few observations or distinct rows for the components asked for
-  spurious,          ///< an optimum with a component far narrower than the others: left aside, or all there is
-  at_bound,          ///< a parameter lies on the border of its range
-  outlier,           ///< one observation carries nearly all the variance of a dimension
-  constant,          ///< a dimension has one value
-  collinear,         ///< a dimension is a linear function of others
-  duplicates,        ///< at least half of the observations repeat others
-  few_observations,  ///< fewer observations than a full covariance, or an expert, needs
-  separated_gate,    ///< covariates tell a component from the others without an error: the gate has no finite maximum
-  fell,              ///< the objective fell
-  not_finite         ///< the objective was NaN or infinite
+  floor_active,       ///< a variance of a component is held up by the floor
+  emptied,            ///< a component lost all its weight
+  reseeded,           ///< a degenerate component was placed anew
+  dropped,            ///< a degenerate component was removed
+  degenerate,         ///< too few observations or distinct rows for the components asked for
+  spurious,           ///< an optimum with a component far narrower than the others: left aside, or all there is
+  at_bound,           ///< a parameter lies on the border of its range
+  outlier,            ///< one observation carries nearly all the variance of a dimension
+  constant,           ///< a dimension has one value
+  collinear,          ///< a dimension is a linear function of others
+  duplicates,         ///< at least half of the observations repeat others
+  few_observations,   ///< fewer observations than a full covariance, or an expert, needs
+  separated_gate,     ///< covariates tell a component from the others without an error: the gate has no finite maximum
+  separated_classes,  ///< covariates tell classes apart without an error: a logistic expert has no finite maximum
+  unseen_class,       ///< a class that no observation has: its probability tends to zero
+  damped,             ///< an M-step that only promises to climb was shortened, so that the objective did not fall
+  fell,               ///< the objective fell
+  not_finite          ///< the objective was NaN or infinite
 };
 
 inline std::string_view to_string(Status status) {
@@ -48,9 +51,10 @@ inline std::string_view to_string(Status status) {
 }
 
 inline std::string_view to_string(EventKind kind) {
-  constexpr std::string_view names[] = {"floor active", "emptied",          "reseeded",       "dropped",  "degenerate",
-                                        "spurious",     "at bound",         "outlier",        "constant", "collinear",
-                                        "duplicates",   "few observations", "separated gate", "fell",     "not finite"};
+  constexpr std::string_view names[] = {
+      "floor active",   "emptied",           "reseeded",     "dropped",   "degenerate", "spurious",
+      "at bound",       "outlier",           "constant",     "collinear", "duplicates", "few observations",
+      "separated gate", "separated classes", "unseen class", "damped",    "fell",       "not finite"};
   return names[static_cast<std::size_t>(kind)];
 }
 

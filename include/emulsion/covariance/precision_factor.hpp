@@ -169,6 +169,13 @@ class PrecisionFactor {
       by_chart[column_of(i) + i] += weight - square;
     }
   }
+  /// Adds the derivatives of weight log |W| by the parameters of the chart.
+  void add_log_determinant_gradient(double weight, double* by_chart) const {
+    for (Index i = 0; i < dimension_; ++i) {
+      const Index own = diagonal() ? i : column_of(i) + i;
+      by_chart[structure_ == Covariance::spherical ? 0 : own] += weight;
+    }
+  }
 
  private:
   /// Where row 0 of a column would be in a lower triangle, column by column.

@@ -59,16 +59,16 @@ class Regression {
   double total_weight() const { return y_.total_weight(); }
 
   Regression slice(Index first, Index count) const {
-    return Regression(given_.slice(first, count), y_.slice(first, count), own_z_);
+    return {given_.slice(first, count), y_.slice(first, count), own_z_};
   }
   /// The chosen observations, copied, with their weights.
   Regression gather(const std::vector<Index>& chosen) const {
     const Points<> x = given_.x().gather(chosen);
-    return Regression(Covariates(x, own_z_ ? given_.z().gather(chosen) : x), y_.gather(chosen), own_z_);
+    return {Covariates(x, own_z_ ? given_.z().gather(chosen) : x), y_.gather(chosen), own_z_};
   }
   Regression with_weights(const double* w, Index count) const {
     const Points<> x = given_.x().with_weights(w, count);
-    return Regression(Covariates(x, own_z_ ? given_.z().with_weights(w, count) : x), y_.with_weights(w, count), own_z_);
+    return {Covariates(x, own_z_ ? given_.z().with_weights(w, count) : x), y_.with_weights(w, count), own_z_};
   }
 
   // An observation as a point (x, y, and z where it is not x): where fits look for starts.

@@ -22,10 +22,10 @@ struct PackedPoints {
   using Buffer = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
 
   explicit PackedPoints(Index most = 0, Index d = 0, bool diagonal = false)
-      : dimension(d), padded(up(d, tile)), x(Buffer::Zero(up(most, strip) * padded)), weighted(diagonal ? Buffer() : x),
-        weights(Buffer::Zero(up(most, strip))), chosen(static_cast<std::size_t>(most)),
-        reference(Eigen::VectorXd::Zero(padded)), origin(Buffer::Zero(padded)), first(Eigen::VectorXd::Zero(padded)),
-        second(Eigen::MatrixXd::Zero(padded, diagonal ? 1 : padded)) {}
+      : dimension(d), padded(up(std::max<Index>(1, d), tile)), x(Buffer::Zero(up(most, strip) * padded)),
+        weighted(diagonal ? Buffer() : x), weights(Buffer::Zero(up(most, strip))),
+        chosen(static_cast<std::size_t>(most)), reference(Eigen::VectorXd::Zero(padded)), origin(Buffer::Zero(padded)),
+        first(Eigen::VectorXd::Zero(padded)), second(Eigen::MatrixXd::Zero(padded, diagonal ? 1 : padded)) {}
 
   static Index up(Index value, Index multiple) { return (value + multiple - 1) / multiple * multiple; }
   /// Where in x the i-th observation is; its dimensions are a strip apart.

@@ -38,6 +38,7 @@ class BasicLinearExpert {
   using Packed = PackedPoints<double>;
 
   static constexpr double default_floor = 1e-12;
+  static constexpr double least_weight = 1e-305;  ///< below it, sums of weighted observations lose their digits
 
   /// Zero coefficients and unit variances: the prototype of a fit.
   [[gnu::cold]] explicit BasicLinearExpert(Index covariates, Index responses = 1,
@@ -55,8 +56,8 @@ class BasicLinearExpert {
   [[gnu::cold]] BasicLinearExpert(const Eigen::Ref<const Eigen::VectorXd>& intercept,
                                   const Eigen::Ref<const Eigen::MatrixXd>& slopes,
                                   const Eigen::Ref<const Eigen::MatrixXd>& covariance,
-                                  Covariance structure = Covariance::full)
-      : BasicLinearExpert(slopes.cols(), std::max<Index>(1, intercept.size()), structure) {
+                                  Covariance structure = Covariance::full, double floor = default_floor)
+      : BasicLinearExpert(slopes.cols(), std::max<Index>(1, intercept.size()), structure, floor) {
     const Index q = intercept.size();
     require(q >= 1 && slopes.rows() == q && covariance.rows() == q && covariance.cols() == q, "an expert with ", q,
             " intercepts needs slopes of ", q, " x p and a covariance of ", q, " x ", q, ", got ", slopes.rows(), " x ",
@@ -94,9 +95,17 @@ class BasicLinearExpert {
   Eigen::MatrixXd slopes() const { return plain().rightCols(covariates()); }
   /// S (q x q)
   Eigen::MatrixXd covariance() const {
+    if (precision_.diagonal()) return deviations().cwiseAbs2().asDiagonal();
     Eigen::MatrixXd l = precision_.factor();
     for (Index i = 0; i < dimension(); ++i) l.row(i) /= frame_->scale(covariates() + i);
     return l * l.transpose();
+  }
+  /// Square roots of the diagonal of S (q)
+  Eigen::VectorXd deviations() const {
+    if (!precision_.diagonal()) return covariance().diagonal().cwiseSqrt();
+    Eigen::VectorXd result(dimension());
+    for (Index i = 0; i < dimension(); ++i) result(i) = 1 / precision_(i, i) / frame_->scale(covariates() + i);
+    return result;
   }
   Index at_floor() const { return at_floor_; }
   /// Of one expert alone: q (p + 1) coefficients, and the covariance.
@@ -123,9 +132,17 @@ class BasicLinearExpert {
   }
 
   /// out(i) += log p(y_i | x_i)
-  void log_density(Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
+  void log_density(const Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
     add_log_density_affine(block, rows_.data(), shift_.data(), dimension(), constant_, out.data());
   }
+  /// The log density where the errors are zero: -q / 2 log(2 pi) - 1/2 log |S|.
+  double log_peak() const { return constant_; }
+  /// out(i) -= (y_i - b - B x_i)' S^-1 (y_i - b - B x_i) / 2
+  void subtract_half_squares(const Packed& block, double* out) const {
+    add_log_density_affine(block, rows_.data(), shift_.data(), dimension(), 0, out);
+  }
+  /// z(i) += (y_i - b - B x_i) / s of a single response.
+  void add_standardised_errors(const Packed& block, double* z) const { add_affine(block, -shift_(0), rows_.data(), z); }
 
   /// log |L^-1 (y - b - B x)|: ranks experts where no density is above zero.
   [[gnu::cold]] double log_distance(const Data& data, Index i) const {
@@ -161,7 +178,7 @@ class BasicLinearExpert {
     return result;
   }
   /// Standard deviations of the errors, q x m.
-  Eigen::MatrixXd scale(const Points<>& x) const { return covariance().diagonal().cwiseSqrt().replicate(1, x.size()); }
+  Eigen::MatrixXd scale(const Points<>& x) const { return deviations().replicate(1, x.size()); }
   static double variance(double /*mean*/, double scale) { return scale * scale; }
   /// P(Y <= y) of a response with that mean and scale.
   static double cumulative(double y, double mean, double scale) {
@@ -212,6 +229,16 @@ class BasicLinearExpert {
     next = std::move(found.front());
   }
 
+  /// The M-step of one expert whose covariance is not tied; the scatter of the residuals is divided by `weight`, which
+  /// differs from that of the statistics where families around this one have latent variables.
+  [[gnu::cold]] void maximize(const Statistics& s, double weight, BasicLinearExpert& next, Workspace& work) const {
+    next.copy_parameters(*this);
+    if (!(s.weight > least_weight)) return;
+    work.spread.setZero();
+    next.regress(s, work);
+    next.estimate_covariance(work.residual, weight, work);
+  }
+
   /// The M-step of all experts at once: pools the residuals where the covariance is tied.
   [[gnu::cold]] static void maximize_all(const std::vector<Statistics>& s, const std::vector<BasicLinearExpert>& now,
                                          std::vector<BasicLinearExpert>& next, Workspace& work) {
@@ -244,21 +271,28 @@ class BasicLinearExpert {
 
   // --- unconstrained parameters: coefficients in the frame, and the chart of the precision factor ---------------------------
 
+  /// Of one expert; without its covariance where that is another's.
+  [[gnu::cold]] void pack(Eigen::VectorXd& v, Index& at, bool covariance = true) const {
+    for (Index i = 0; i < coefficients_.size(); ++i) v(at++) = coefficients_.data()[i];
+    if (covariance) precision_.pack(v, at);
+  }
+  [[gnu::cold]] bool unpack(const Eigen::VectorXd& v, Index& at, const BasicLinearExpert* tied_to = nullptr) {
+    for (Index i = 0; i < coefficients_.size(); ++i) coefficients_.data()[i] = v(at++);
+    if (tied_to) precision_ = tied_to->precision_;
+    else precision_.unpack(v, at);
+    at_floor_ = 0;
+    if (!precision_.clear_of(floor_, frame_->spread.tail(dimension()))) return false;
+    refresh();
+    return true;
+  }
   [[gnu::cold]] static void pack(const std::vector<BasicLinearExpert>& all, Eigen::VectorXd& v, Index& at) {
-    for (const BasicLinearExpert& e : all) {
-      for (Index i = 0; i < e.coefficients_.size(); ++i) v(at++) = e.coefficients_.data()[i];
-      if (e.structure() != Covariance::tied || &e == &all.front()) e.precision_.pack(v, at);
-    }
+    for (const BasicLinearExpert& e : all) e.pack(v, at, e.structure() != Covariance::tied || &e == &all.front());
   }
   /// False where a covariance would lie below the floor.
   [[gnu::cold]] static bool unpack(std::vector<BasicLinearExpert>& all, const Eigen::VectorXd& v, Index& at) {
     for (BasicLinearExpert& e : all) {
-      for (Index i = 0; i < e.coefficients_.size(); ++i) e.coefficients_.data()[i] = v(at++);
-      if (e.structure() != Covariance::tied || &e == &all.front()) e.precision_.unpack(v, at);
-      else e.precision_ = all.front().precision_;
-      e.at_floor_ = 0;
-      if (!e.precision_.clear_of(e.floor_, e.frame_->spread.tail(e.dimension()))) return false;
-      e.refresh();
+      const bool tied = e.structure() == Covariance::tied && &e != &all.front();
+      if (!e.unpack(v, at, tied ? &all.front() : nullptr)) return false;
     }
     return true;
   }
@@ -279,91 +313,7 @@ class BasicLinearExpert {
     }
   }
 
-  // --- data -----------------------------------------------------------------------------------------------------------
-
-  void check_shape(const Data& data) const { data.require_shape(covariates(), dimension()); }
-  /// Every value must be finite.
-  void check(const Data& data) const {
-    require_finite(data.x(), "covariate");
-    require_finite(data.y(), "response");
-  }
-  void inspect(const Data& data, Index components, EventLog& log) const { inspect_regression(data, components, log); }
-  bool alike(const BasicLinearExpert& other) const {
-    return structure() == other.structure() && covariates() == other.covariates();
-  }
-
-  // --- frames ---------------------------------------------------------------------------------------------------------
-
-  std::shared_ptr<const Frame> frame_for(const Data& data) const {
-    return std::make_shared<const Frame>(
-        joined(*frame_of(data.x(), false), *frame_of(data.y(), structure() == Covariance::spherical)));
-  }
-  /// The same expert, kept in the coordinates of another frame.
-  [[gnu::cold]] BasicLinearExpert in(const std::shared_ptr<const Frame>& frame) const {
-    BasicLinearExpert result = *this;
-    Eigen::VectorXd ratio(dimension());
-    for (Index r = 0; r < dimension(); ++r) {
-      ratio(r) = frame->scale(covariates() + r) / frame_->scale(covariates() + r);
-    }
-    result.coefficients_ = moved_coefficients(coefficients_, *frame_, *frame);
-    result.precision_.rescale(ratio);
-    result.frame_ = frame;
-    result.refresh();
-    return result;
-  }
-  [[gnu::cold]] static void share_frame(std::vector<BasicLinearExpert>& all) {
-    for (BasicLinearExpert& e : all) {
-      if (!(*e.frame_ == *all.front().frame_)) e = e.in(all.front().frame_);
-    }
-  }
-
-  /// Of the residual variances: see regularity_of.
-  static Regularity regularity(const std::vector<BasicLinearExpert>& all, const Eigen::VectorXd& weights,
-                               double least) {
-    return regularity_of(all, weights, least);
-  }
-
- protected:                                       // for an expert that estimates the same model in another way
-  static constexpr double least_weight = 1e-305;  // below it, sums of weighted observations lose their digits
-
-  static Index checked(Index responses) {
-    require(responses >= 1, "an expert needs at least one response, got ", responses);
-    return responses;
-  }
-
-  Eigen::MatrixXd plain() const {
-    return moved_coefficients(coefficients_, *frame_, Frame::identity(frame_->dimension()));
-  }
-
-  void copy_parameters(const BasicLinearExpert& from) {
-    coefficients_ = from.coefficients_;
-    share_covariance(from);
-  }
-  void share_covariance(const BasicLinearExpert& from) {
-    precision_ = from.precision_;
-    at_floor_ = from.at_floor_;
-    refresh();
-  }
-
-  /// Coefficients; work.residual, and in work.spread what the floor is relative to: the spread of the responses, and
-  /// where these vary far more, what the rounding of their squares allows.
-  void regress(const Statistics& s, Workspace& work) {
-    const Index p = covariates(), q = dimension();
-    least_squares(s, p, q, work.regression, coefficients_, work.residual, precision_.diagonal());
-    widen_spread(s, work);
-  }
-  void widen_spread(const Statistics& s, Workspace& work) const {
-    const Index p = covariates(), q = dimension();
-    for (Index r = 0; r < q; ++r) {
-      const double variance = s.scatter(lower_place(p + r, p + r, p + q)) / s.weight;
-      work.spread(r) = std::max({work.spread(r), frame_->spread(p + r), std::sqrt(variance * (1e-15 / floor_))});
-    }
-  }
-  void estimate_covariance(const Eigen::VectorXd& residual, double weight, Workspace& work) {
-    at_floor_ = precision_.estimate(residual, weight, work.spread, floor_, work.space);
-    refresh();
-  }
-
+  /// Adds those of one expert.
   void add_gradient(const Statistics& s, double* by_coefficients, double* by_chart) const {
     const Index p = covariates(), q = dimension(), d = p + q;
     const auto scatter = [&](Index i, Index j) {
@@ -404,6 +354,103 @@ class BasicLinearExpert {
           by_coefficients[(1 + j) * q + i] += precision_(r, i) * z(r);
       }
     }
+  }
+
+  // --- data -----------------------------------------------------------------------------------------------------------
+
+  void check_shape(const Data& data) const { data.require_shape(covariates(), dimension()); }
+  /// Every value must be finite.
+  void check(const Data& data) const {
+    require_finite(data.x(), "covariate");
+    require_finite(data.y(), "response");
+  }
+  void inspect(const Data& data, Index components, EventLog& log) const { inspect_regression(data, components, log); }
+  bool alike(const BasicLinearExpert& other) const {
+    return structure() == other.structure() && covariates() == other.covariates();
+  }
+
+  // --- frames ---------------------------------------------------------------------------------------------------------
+
+  std::shared_ptr<const Frame> frame_for(const Data& data) const {
+    return std::make_shared<const Frame>(
+        joined(*frame_of(data.x(), false), *frame_of(data.y(), structure() == Covariance::spherical)));
+  }
+  /// The same expert, kept in the coordinates of another frame.
+  [[gnu::cold]] BasicLinearExpert in(const std::shared_ptr<const Frame>& frame) const {
+    BasicLinearExpert result = *this;
+    Eigen::VectorXd ratio(dimension());
+    for (Index r = 0; r < dimension(); ++r) {
+      ratio(r) = frame->scale(covariates() + r) / frame_->scale(covariates() + r);
+    }
+    result.coefficients_ = moved_coefficients(coefficients_, *frame_, *frame);
+    result.precision_.rescale(ratio);
+    result.frame_ = frame;
+    result.refresh();
+    return result;
+  }
+  [[gnu::cold]] static void share_frame(std::vector<BasicLinearExpert>& all) {
+    for (BasicLinearExpert& e : all) {
+      if (!(*e.frame_ == *all.front().frame_)) e = e.in(all.front().frame_);
+    }
+  }
+  /// Moves it to the middle of the frame: coefficients zero, deviations the spreads.
+  [[gnu::cold]] void centre() {
+    coefficients_.setZero();
+    precision_ = PrecisionFactor(structure(), dimension());
+    precision_.rescale(frame_->spread.tail(dimension()));
+    refresh();
+  }
+  /// Coefficients (q x (1 + p)) in the frame, and of a single response the reciprocal deviation, in the frame too.
+  void set(const Eigen::Ref<const Eigen::MatrixXd>& coefficients, double precision, Index held = 0) {
+    coefficients_ = coefficients;
+    precision_.at(0, 0) = precision;
+    at_floor_ = held;
+    refresh();
+  }
+
+  /// Of the residual variances: see regularity_of.
+  static Regularity regularity(const std::vector<BasicLinearExpert>& all, const Eigen::VectorXd& weights,
+                               double least) {
+    return regularity_of(all, weights, least);
+  }
+
+ protected:  // for an expert that estimates the same model in another way
+  static Index checked(Index responses) {
+    require(responses >= 1, "an expert needs at least one response, got ", responses);
+    return responses;
+  }
+
+  Eigen::MatrixXd plain() const {
+    return moved_coefficients(coefficients_, *frame_, Frame::identity(frame_->dimension()));
+  }
+
+  void copy_parameters(const BasicLinearExpert& from) {
+    coefficients_ = from.coefficients_;
+    share_covariance(from);
+  }
+  void share_covariance(const BasicLinearExpert& from) {
+    precision_ = from.precision_;
+    at_floor_ = from.at_floor_;
+    refresh();
+  }
+
+  /// Coefficients; work.residual, and in work.spread what the floor is relative to: the spread of the responses, and
+  /// where these vary far more, what the rounding of their squares allows.
+  void regress(const Statistics& s, Workspace& work) {
+    const Index p = covariates(), q = dimension();
+    least_squares(s, p, q, work.regression, coefficients_, work.residual, precision_.diagonal());
+    widen_spread(s, work);
+  }
+  void widen_spread(const Statistics& s, Workspace& work) const {
+    const Index p = covariates(), q = dimension();
+    for (Index r = 0; r < q; ++r) {
+      const double variance = s.scatter(lower_place(p + r, p + r, p + q)) / s.weight;
+      work.spread(r) = std::max({work.spread(r), frame_->spread(p + r), std::sqrt(variance * (1e-15 / floor_))});
+    }
+  }
+  void estimate_covariance(const Eigen::VectorXd& residual, double weight, Workspace& work) {
+    at_floor_ = precision_.estimate(residual, weight, work.spread, floor_, work.space);
+    refresh();
   }
 
   /// What densities read: the rows of (-W B, W), the shifts W b, the constant.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "emulsion/core/concepts.hpp"
 #include "emulsion/core/error.hpp"
@@ -11,7 +12,7 @@
 #include "emulsion/core/report.hpp"
 #include "emulsion/data/inspect.hpp"
 #include "emulsion/data/regression.hpp"
-#include "emulsion/experts/linear_kernel.hpp"
+#include "emulsion/experts/design_sums.hpp"
 #include "emulsion/gates/constant.hpp"
 #include "emulsion/inference/e_step.hpp"
 
@@ -22,6 +23,12 @@ struct SoftmaxOptions {
                            ///< experts; 0: maximum likelihood
   double temperature = 1;  ///< T > 0; towards zero the gate becomes a choice
   double lasso = 0;        ///< adds -lasso |slopes|_1: slopes that matter little are exactly zero
+};
+
+/// What becomes of a block of linear predictors (b x K, divided by the temperature) before they are normalised:
+/// nothing.
+struct AsIs {
+  void operator()(Index /*first*/, double /*temperature*/, Scores&) const {}
 };
 
 /// Multinomial logistic weights that depend on gate covariates z (p),
@@ -41,8 +48,11 @@ struct SoftmaxOptions {
 /// differences from the last component: covariates of different units should be standardised first.
 ///
 /// Cost of a pass: n K p for scores and gradient, n p^2 / 2 for each pair of components that share observations.
-class SoftmaxGate {
+template <class Adjust = AsIs>
+class BasicSoftmaxGate {
  public:
+  static constexpr bool local_m_step = true;
+
   struct Statistics {
     double weight = 0;
     Eigen::VectorXd counts;    // K: sums of responsibilities
@@ -70,11 +80,14 @@ class SoftmaxGate {
     PackedPoints<double> z;
     Eigen::MatrixXd weights;                // b x K
     Eigen::VectorXd normalisers, total, v;  // b
+    Index first = 0;                        // the place of the block in the data
   };
 
   /// Equal weights everywhere: the prototype of a fit. `covariates`: p.
-  explicit SoftmaxGate(Index components, Index covariates, const SoftmaxOptions& options = {})
-      : options_(options), frame_(std::make_shared<const Frame>(Frame::identity(std::max<Index>(0, covariates)))),
+  explicit BasicSoftmaxGate(Index components, Index covariates, const SoftmaxOptions& options = {},
+                            const Adjust& adjust = {})
+      : options_(options), adjust_(adjust),
+        frame_(std::make_shared<const Frame>(Frame::identity(std::max<Index>(0, covariates)))),
         coefficients_(Eigen::MatrixXd::Zero(1 + std::max<Index>(0, covariates), std::max<Index>(1, components))),
         shares_(Eigen::VectorXd::Constant(std::max<Index>(1, components), 1 / static_cast<double>(components))) {
     require(components >= 1, "a mixture needs at least one component, got ", components);
@@ -89,8 +102,9 @@ class SoftmaxGate {
   }
 
   /// Coefficients (1 + p) x K: a column (a_k, b_k) per component; the last is subtracted from all.
-  explicit SoftmaxGate(const Eigen::Ref<const Eigen::MatrixXd>& coefficients, const SoftmaxOptions& options = {})
-      : SoftmaxGate(coefficients.cols(), coefficients.rows() - 1, options) {
+  explicit BasicSoftmaxGate(const Eigen::Ref<const Eigen::MatrixXd>& coefficients, const SoftmaxOptions& options = {},
+                            const Adjust& adjust = {})
+      : BasicSoftmaxGate(coefficients.cols(), coefficients.rows() - 1, options, adjust) {
     require(all_finite(coefficients), "the coefficients of a gate must be finite");
     coefficients_ = coefficients / options.temperature;
     const Eigen::VectorXd last = coefficients_.col(size() - 1);
@@ -105,21 +119,25 @@ class SoftmaxGate {
   Index covariates() const { return coefficients_.rows() - 1; }
   /// (1 + p) x K, the last column zero.
   Eigen::MatrixXd coefficients() const {
-    Eigen::MatrixXd result = coefficients_ * options_.temperature;
-    for (Index j = 0; j < covariates(); ++j) {
-      result.row(0) -= frame_->centre(j) * result.row(1 + j);
-      result.row(1 + j) *= frame_->scale(j);
-    }
-    return result;
+    return moved_predictors(coefficients_ * options_.temperature, *frame_, Frame::identity(covariates()));
   }
+  /// The same divided by the temperature, in the coordinates of the frame.
+  const Eigen::MatrixXd& coefficients_in_frame() const { return coefficients_; }
   double temperature() const { return options_.temperature; }
   double ridge() const { return options_.ridge; }
   double lasso() const { return options_.lasso; }
   /// The same gate under another lasso.
-  SoftmaxGate penalised(double lasso) const {
-    SoftmaxGate result = *this;
+  BasicSoftmaxGate penalised(double lasso) const {
+    BasicSoftmaxGate result = *this;
     result.options_.lasso = lasso;
     return result;
+  }
+  /// Where the adjustment is random, the gates that predictions average.
+  std::vector<BasicSoftmaxGate> draws() const requires requires(const Adjust& adjust) { adjust.draw(0); }
+  {
+    std::vector<BasicSoftmaxGate> all(static_cast<std::size_t>(adjust_.draws()), *this);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i].adjust_ = adjust_.draw(static_cast<int>(i));
+    return all;
   }
   /// K: the share of the observations that each component had in the last M-step; equal before the first.
   const Eigen::VectorXd& weights() const { return shares_; }
@@ -146,30 +164,47 @@ class SoftmaxGate {
   }
   Scratch scratch(Index most) const {
     const Index rows = PackedPoints<double>::up(most, PackedPoints<double>::strip);
-    return {PackedPoints<double>(most, covariates()), Eigen::MatrixXd(rows + 8, size()), Eigen::VectorXd(rows),
-            Eigen::VectorXd(rows), Eigen::VectorXd(rows)};
+    return {PackedPoints<double>(most, covariates()),
+            Eigen::MatrixXd(rows + 8, size()),
+            Eigen::VectorXd(rows),
+            Eigen::VectorXd(rows),
+            Eigen::VectorXd(rows),
+            0};
   }
 
   template <class Data>
   void score(const Data& block, Scratch& scratch, Scores scores) const {
-    scratch.z.pack(block.z(), *frame_);
+    read(block.z(), scratch);
+    score(scratch, scores);
+  }
+  template <class Data>
+  void accumulate(const Data&, const Responsibilities& r, Scratch& scratch, Statistics& s) const {
+    accumulate(r, scratch, s);
+  }
+
+  /// The same in two steps, for those who read once what gates in one frame share.
+  void read(const Points<>& z, Scratch& scratch) const {
+    scratch.z.pack(z, *frame_);
+    scratch.first = z.first();
+  }
+  void score(Scratch& scratch, Scores scores) const {
     const Index b = scores.rows();
     Scores w(scratch.weights.topRows(b));
     for (Index k = 0; k < size(); ++k) {
       double* const column = w.data() + k * w.outerStride();
       std::fill_n(column, b, 0.0);
       if (k + 1 < size()) add_affine(scratch.z, coefficients_(0, k), &coefficients_(0, k) + 1, column);
-      scores.col(k) += w.col(k);
     }
+    adjust_(scratch.first, options_.temperature, w);
+    for (Index k = 0; k < size(); ++k) scores.col(k) += w.col(k);
     Soft::normalise(w, nullptr, scratch.normalisers.data());
     for (Index k = 0; k < size(); ++k) scores.col(k) -= scratch.normalisers.head(b);
   }
 
   /// Adds value, gradient and curvature of sum r_k log w_k(z).
-  template <class Data>
-  void accumulate(const Data&, const Responsibilities& r, Scratch& scratch, Statistics& s) const {
+  void accumulate(const Responsibilities& r, Scratch& scratch, Statistics& s) const {
     const Index b = r.rows(), rows = scratch.z.rows;
-    auto& [z, w, normalisers, total, v] = scratch;
+    auto& [z, w, normalisers, total, v, first] = scratch;
     add_counts(r, s.counts);
     total.head(b) = r.col(0);
     for (Index k = 1; k < size(); ++k) total.head(b) += r.col(k);
@@ -178,23 +213,21 @@ class SoftmaxGate {
     s.weight += total.head(b).sum();
     for (Index k = 0; k < size(); ++k) {
       v.head(b) = r.col(k) - total.head(b).cwiseProduct(w.col(k).head(b));
-      s.gradient(0, k) += v.head(b).sum();
-      add_weighted_sums(z, v.data(), &s.gradient(0, k) + 1);
+      add_design_sums(z, v.data(), &s.gradient(0, k));
       w.col(k).head(b).array() *= total.head(b).array().sqrt();
     }
     for (Index k = 1, pair = 0; k < size(); ++k) {
       for (Index l = 0; l < k; ++l, ++pair) {
         v.head(b) = w.col(k).head(b).cwiseProduct(w.col(l).head(b));
-        add_second(z, v.data(), &s.pairs(0, pair));
+        add_design_squares(z, v.data(), &s.pairs(0, pair));
       }
     }
-    add_second(z, total.data(), s.second.data());
-    s.largest(0) = 1;
-    widen_ranges(z, total.data(), s.largest.data() + 1);
+    add_design_squares(z, total.data(), s.second.data());
+    widen_design_ranges(z, total.data(), s.largest.data());
   }
 
   /// One step up the sum of r_k log w_k(z) (and its ridge) that cannot lead down.
-  [[gnu::cold]] void maximize(const Statistics& s, SoftmaxGate& next) const {
+  [[gnu::cold]] void maximize(const Statistics& s, BasicSoftmaxGate& next) const {
     next.coefficients_ = coefficients_;
     next.shares_ = shares_;
     if (!(s.weight > 0)) return;
@@ -303,24 +336,28 @@ class SoftmaxGate {
   }
   template <class Data>
   void follow(const Data& data) {
-    const auto frame = frame_of(data.z(), false);
-    for (Index j = 0; j < covariates(); ++j) {
-      const double ratio = frame->scale(j) / frame_->scale(j);
-      coefficients_.row(0) += (frame->centre(j) / ratio - frame_->centre(j)) * coefficients_.row(1 + j);
-      coefficients_.row(1 + j) /= ratio;
-    }
+    follow(frame_of(data.z(), false));
+  }
+  const std::shared_ptr<const Frame>& frame() const { return frame_; }
+  /// Into the coordinates of a frame over z.
+  [[gnu::cold]] void follow(const std::shared_ptr<const Frame>& frame) {
+    coefficients_ = moved_predictors(coefficients_, *frame_, *frame);
     frame_ = frame;
   }
-  /// Whether z tells component k from all others without an error, in the data of the statistics.
+  /// Whether z tells component k from all others without an error, in the data of the statistics: the slopes have no
+  /// finite maximum then, unless a penalty gives them one.
+  bool separates(const Statistics& s, Index k) const {
+    double mixed = 0;
+    for (Index l = 0; l < size(); ++l) {
+      if (l != k) mixed += s.pairs(0, std::max(k, l) * (std::max(k, l) - 1) / 2 + std::min(k, l));
+    }
+    const double alone = std::min(s.counts(k), s.weight - s.counts(k));
+    return options_.ridge == 0 && options_.lasso == 0 && alone > 1e-6 * s.weight && mixed < 1e-5 * alone;
+  }
   void describe(const Statistics& s, EventLog& log) const {
     for (Index k = 0; k < size() && size() > 1; ++k) {
-      double mixed = 0;
-      for (Index l = 0; l < size(); ++l) {
-        if (l != k) mixed += s.pairs(0, std::max(k, l) * (std::max(k, l) - 1) / 2 + std::min(k, l));
-      }
-      const double alone = std::min(s.counts(k), s.weight - s.counts(k));
-      if (options_.ridge > 0 || options_.lasso > 0 || !(alone > 1e-6 * s.weight) || !(mixed < 1e-5 * alone)) continue;
-      log.add({EventKind::separated_gate, 0, k, -1, mixed,
+      if (!separates(s, k)) continue;
+      log.add({EventKind::separated_gate, 0, k, -1, s.counts(k),
                sentence({"the gate covariates separate component ", k,
                          " from the others: the gate's slopes have no finite maximum; a ridge gives them one"})});
     }
@@ -339,7 +376,7 @@ class SoftmaxGate {
                                : Eigen::VectorXd::Constant(shares.size(), 1 / static_cast<double>(shares.size()));
     make_space();
   }
-  [[gnu::cold]] void renew(Index k, const SoftmaxGate& from) {
+  [[gnu::cold]] void renew(Index k, const BasicSoftmaxGate& from) {
     if (k + 1 < size()) coefficients_.col(k) = from.coefficients_.col(k);
     shares_(k) = from.shares_(k);
   }
@@ -396,7 +433,7 @@ class SoftmaxGate {
   }
 
   /// The step of the lasso: what was found without it is in the space of `next`.
-  [[gnu::cold]] void take_proximal_step(const Statistics& s, SoftmaxGate& next) const {
+  [[gnu::cold]] void take_proximal_step(const Statistics& s, BasicSoftmaxGate& next) const {
     Space& space = next.space_;
     Eigen::MatrixXd &step = space.step, &other = space.other;
     Eigen::VectorXd &slope = space.slope, &rest = space.rest;
@@ -442,31 +479,21 @@ class SoftmaxGate {
     const Index p = coefficients_.rows();
     double first = 0, second = 0;  // of all components, the reference (0) included
     for (Index k = 0; k + 1 < size(); ++k) {
-      const double change = step.col(0).segment(k * p, p).cwiseAbs().dot(largest);
+      const double change = emulsion::largest_change(step.col(0).segment(k * p, p), largest);
       if (change > first) second = first, first = change;
       else second = std::max(second, change);
     }
     return first + second;
   }
 
-  /// sum w (1, z)(1, z)', lower triangle column by column, of a packed block.
-  static void add_second(PackedPoints<double>& z, const double* w, double* to) {
-    z.reference.setZero();
-    const Index p = z.dimension;
-    const double weight = moments_about_reference(z, w, false);
-    if (!(weight > 0)) return;
-    *to++ += weight;
-    for (Index j = 0; j < p; ++j) *to++ += z.first(j);
-    for (Index j = 0; j < p; ++j) {
-      for (Index i = j; i < p; ++i) *to++ += z.second(i, j);
-    }
-  }
-
   SoftmaxOptions options_;
+  [[no_unique_address]] Adjust adjust_;
   std::shared_ptr<const Frame> frame_;  // over z
   Eigen::MatrixXd coefficients_;        // (1 + p) x K, divided by the temperature, in the frame
   Eigen::VectorXd shares_;
   Space space_;
 };
+
+using SoftmaxGate = BasicSoftmaxGate<>;
 
 }  // namespace emulsion

@@ -86,7 +86,7 @@ struct Aggregate {
       covariance += w / weights(k) * (g.covariance() + off * off.transpose());
     });
     means.push_back(mean);
-    covariances.push_back((covariance + covariance.transpose()) / 2);
+    covariances.emplace_back((covariance + covariance.transpose()) / 2);
     pooled += weights(k) * covariances.back();
   }
   std::vector<Gaussian> result;
@@ -100,7 +100,7 @@ struct Aggregate {
     }
     result.emplace_back(means[k], covariance, structure);
   }
-  return GaussianGate(weights / weights.sum(), std::move(result));
+  return {weights / weights.sum(), std::move(result)};
 }
 
 /// One mixture of K experts in place of M that machines fitted to their own shares of the data: the one of minimal

@@ -63,14 +63,18 @@ class EmRun {
       if (report_.e_steps == 1) convergence_ = Convergence(total_weight_ = now_.total_weight(statistics));
     }
     const double objective = now_.objective(statistics);
-    if (!extrapolated_ && !std::isfinite(objective)) return hastened_ ? refine_before() : fail(objective);
+    if (!extrapolated_ && !std::isfinite(objective)) return hastened_ ? refine_before() : damp() || fail(objective);
     const double slack = 1e5 * convergence_.rounding_of(report_.objective);
     if (extrapolated_ && !(objective >= report_.objective - convergence_.rounding())) return retreat(objective);
     const bool first = report_.trace.empty();
     if (!first && !extrapolated_ && !renewed_) {
-      if (objective < report_.objective - slack) return hastened_ ? refine(false) : fell(objective);
+      if (objective < report_.objective - slack) {
+        if (hastened_) return refine(false);
+        return damp() || fell(objective);
+      }
       convergence_.step(report_.objective, objective, plain_ > 0, promise_);
     }
+    halvings_ = 0;
     idle_ = objective > highest_ + convergence_.rounding() ? 0 : idle_ + 1;
     highest_ = std::max(highest_, objective);
     plain_ = extrapolated_ || first || renewed_ ? 0 : plain_ + 1;
@@ -261,6 +265,20 @@ class EmRun {
     convergence_.restart();
   }
 
+  /// An M-step that only promises to climb went too far: to halfway between the models, in unconstrained parameters.
+  [[gnu::cold]] bool damp() {
+    if constexpr (Charted<M> && LocalMStep<M>) {
+      if (report_.trace.empty() || ++halvings_ > 30 || !quasi_newton_.halve(before_, now_)) return false;
+      fold_.emplace(now_, data_, workers_, options_.block);  // what is not finite stays in its sums
+      if (!log_.contains(EventKind::damped)) {
+        log_.add({EventKind::damped, report_.iterations, -1, -1, 0,
+                  "an M-step was damped: its whole length would have lowered the objective"});
+      }
+      return true;
+    } else {
+      return false;
+    }
+  }
   bool end(Status status) {
     report_.status = status;
     return false;
@@ -324,7 +342,7 @@ class EmRun {
   double promise_ = nan;  // of the plain step from before_: see Convergence::step
   double last_ = nan;
   double highest_ = -std::numeric_limits<double>::infinity();  // objective so far
-  Index plain_ = 0, idle_ = 0;                                 // plain steps in a row; E-steps without a gain
+  Index plain_ = 0, idle_ = 0, halvings_ = 0;   // plain steps in a row; E-steps without a gain; of an M-step
   bool extrapolated_ = false, landed_ = false;  // now_ is an extrapolation to be tried; one that was taken
   bool renewed_ = false, confirming_ = false, refined_ = false, noted_ = false;
   bool held_ = false;  // a floor holds up a component: the objective need not be level where EM stands still

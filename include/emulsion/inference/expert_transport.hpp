@@ -39,7 +39,7 @@ class ExpertTransport {
       const Eigen::MatrixXd l = moved.precision_factor().factor();
       all_.push_back({moved.coefficients(), l * l.transpose()});
       all_.back().refresh();
-      means_.push_back(all_.back().coefficients * design_);
+      means_.emplace_back(all_.back().coefficients * design_);
     }
     const double total = mass.sum();
     shares_ = mass.colwise().sum() / total;

@@ -12,8 +12,8 @@ namespace emulsion {
 
 struct FitOptions {
   Index components = 1;
-  Index restarts =
-      0;  ///< short runs from different starts, the best of which are finished; 0: 8 to 500, by need and size
+  Index restarts = 0;  ///< short runs from different starts, the best of which are finished; 0: 8 to 600, by need and
+                       ///< size, and of regressions a search about the best that they find
   std::uint64_t seed = 0;
   int threads = 1;
   double tolerance = 1e-9;  ///< estimated distance to the limit, in nats per observation
@@ -31,7 +31,8 @@ struct FitOptions {
 
 /// The restarts of one fit: short runs on at most `sample` observations, ranked, the best finished on all. Where the
 /// default number of restarts is small beside what the data allow in a moment, and the best optimum was reached less
-/// than three times, more of them.
+/// than three times, more of them. Regressions have optima that few random starts lead to: the search goes on from the
+/// best.
 template <class Model, class D>
 class MultiStart {
  public:
@@ -57,6 +58,7 @@ class MultiStart {
       finish_best_since(first);
     } while (static_cast<Index>(runs_.size()) < most_ && !stopped() && reached() < 3);
     rank();
+    if constexpr (RegressionData<D>) search_near_best();
     if (!stopped()) finish(at(0), options_.tolerance);
     return result();
   }
@@ -92,12 +94,18 @@ class MultiStart {
                         .means = options_.means,
                         .responsibilities = options_.responsibilities};
     if (options_.start == Start::automatic) mix(seeding, r);
-    EmOptions short_options = em_options();
-    short_options.progress = {};
-    short_options.acceleration = Acceleration::none;  // plain steps tell how far they still lead
-    short_options.max_iterations = std::min(short_run, options_.max_iterations);
-    short_options.tolerance = std::max(options_.tolerance, 1e-6);
-    Run run{em(emulsion::seed(prototype_, part, rng, seeding), part, short_options)};
+    add(em(emulsion::seed(prototype_, part, rng, seeding), part, short_options()), part);
+  }
+  EmOptions short_options() const {
+    EmOptions options = em_options();
+    options.progress = {};
+    options.acceleration = Acceleration::none;  // plain steps tell how far they still lead
+    options.max_iterations = std::min(short_run, options_.max_iterations);
+    options.tolerance = std::max(options_.tolerance, 1e-6);
+    return options;
+  }
+  void add(Fit<Model> fit, const D& part) {
+    Run run{std::move(fit)};
     const double share = static_cast<double>(part.size()) / static_cast<double>(data_.size());
     passes_ += share * static_cast<double>(run.fit.report.e_steps + 1);
     run.comparable = part.size() == data_.size();
@@ -106,8 +114,46 @@ class MultiStart {
     runs_.push_back(std::move(run));
   }
 
+  /// Runs from starts near the best fits, one of whose components is planted elsewhere (random swaps; Zhao, Hautamaki,
+  /// Karkkainen and Franti, 2012): from the best of all as long as that leads up, then from optima below it.
+  [[gnu::cold]] void search_near_best() {
+    if (options_.restarts > 0 || batch_ < 32) return;  // where runs are few, each takes long
+    const auto end = runs_.size() + 3 * static_cast<std::size_t>(most_);
+    for (std::size_t place = 0; (place < 3 || reached() < 3) && runs_.size() < end && !stopped();) {
+      const double best = at(0).objective();
+      const Model from = at(distinct(place % 6)).fit.model;
+      const auto first = static_cast<Index>(runs_.size());
+      for (Index r = first; r < first + batch_ && !stopped(); ++r) {
+        Rng rng = rng_.fork(static_cast<std::uint64_t>(r));
+        const D part = data_.size() > sample_ ? data_.gather(draw_indices(data_, sample_, rng)) : data_;
+        add(em(replant(from, part, rng), part, short_options()), part);
+      }
+      finish_best_since(first);
+      rank();
+      place = at(0).objective() > best + same() ? 0 : place + 1;
+    }
+  }
+  /// Where in the order the optimum is that is so many below the best; the last one if there are fewer.
+  std::size_t distinct(std::size_t below) {
+    std::size_t found = 0;
+    for (std::size_t i = 1; i < order_.size() && below > 0 && at(i).finished && at(i).kind == FitKind::regular; ++i) {
+      if (at(i).objective() < at(found).objective() - same()) found = i, --below;
+    }
+    return found;
+  }
+
   /// Starts of several kinds: no kind finds the best optimum of every data set.
   static void mix(SeedOptions& seeding, Index r) {
+    if constexpr (RegressionData<D>) {  // clusters of (x, y) say little of lines that cross
+      if (r % 2 == 1) {
+        seeding.width = r / 6 % 2 == 1 ? 0 : 0.5;
+        seeding.start = r % 6 == 1   ? Start::random_residuals
+                        : r % 6 == 3 ? Start::random_regressions
+                                     : Start::random_covariates;
+        return;
+      }
+      r /= 2;
+    }
     seeding.sphere = r / 6 % 2 == 1;
     switch (r % 6) {
       case 0: seeding.start = Start::kmeans; break;
@@ -121,7 +167,7 @@ class MultiStart {
   /// more than the best of them.
   void finish_best_since(Index first) {
     rank();
-    const Index wanted = std::max<Index>(3, batch_ / 6);
+    const Index wanted = std::max<Index>(3, options_.restarts > 0 ? batch_ / 6 : std::min<Index>(batch_ / 6, 33));
     Index regular = 0, finished = 0;
     double best = nothing;
     for (const Index r : std::vector<Index>(order_)) {

@@ -16,29 +16,39 @@ namespace emulsion {
 /// Samples partitions of the observations from their exact posterior, all parameters integrated out: collapsed Gibbs
 /// sweeps (Neal, 2000, algorithm 3) and split-merge proposals (Jain and Neal, 2004). For finite mixtures, Dirichlet and
 /// Pitman-Yor processes of any family with a conjugate prior. A check on variational inference, and slower.
+///
+/// One chain is one step after another; chains of their own seeds may run in threads side by side.
 template <class Posterior>
 class GibbsSampler {
  public:
   using Data = typename Posterior::Data;
   using Statistics = typename Posterior::Statistics;
 
-  /// All observations in one group. The data must outlive the sampler.
+  /// All observations in one group. The data must outlive the sampler. A weight of w is the observation w times, each
+  /// of which may join a group of its own: weights are whole numbers.
   ///
-  /// @throws InvalidArgument if the family cannot have produced the data, and for weighted data
+  /// @throws InvalidArgument if the family cannot have produced the data, and for other weights
   ///
-  /// Memory: statistics of every observation.
+  /// Memory: statistics of every observation, as often as it counts.
   GibbsSampler(const Posterior& prior, const PartitionPrior& partitions, const Data& data, std::uint64_t seed = 0)
       : data_(checked(prior, data)), prior_(in_frame_of(prior.as_prior(), data)), partitions_(partitions), rng_(seed),
-        labels_(Labels::Zero(data.size())), one_(1), empty_(prior_) {
-    singles_.reserve(static_cast<std::size_t>(data.size()));
-    for (Index i = 0; i < data.size(); ++i) singles_.push_back(prior_.statistics(data.slice(i, 1)));
+        observations_(as_often_as_they_count(data)), labels_(Labels::Zero(static_cast<Index>(observations_.size()))),
+        one_(1), empty_(prior_) {
+    singles_.reserve(observations_.size());
+    for (Index i = 0; i < data.size(); ++i) {
+      if (data.weight(i) == 0) continue;
+      Statistics once = prior_.statistics(data.slice(i, 1));
+      once *= 1 / data.weight(i);
+      singles_.insert(singles_.end(), static_cast<std::size_t>(data.weight(i)), once);
+    }
     groups_.push_back(empty_);
-    for (Index i = 0; i < data.size(); ++i) groups_.front().add(single(i));
+    for (Index i = 0; i < labels_.size(); ++i) groups_.front().add(single(i));
   }
 
   Index size() const { return static_cast<Index>(groups_.size()); }
-  /// Of every observation, 0 to size() - 1.
+  /// Of every observation as often as it counts, 0 to size() - 1; which observations they are, observations() says.
   const Labels& labels() const { return labels_; }
+  const std::vector<Index>& observations() const { return observations_; }
   /// Of the groups.
   std::vector<double> counts() const {
     std::vector<double> result;
@@ -58,7 +68,7 @@ class GibbsSampler {
 
   /// Every observation once: it leaves its group and joins one, drawn given all others.
   void sweep() {
-    for (Index i = 0; i < data_.size(); ++i) {
+    for (Index i = 0; i < labels_.size(); ++i) {
       leave(i);
       Eigen::VectorXd logs(size() + 1);
       for (Index k = 0; k < size(); ++k) {
@@ -78,7 +88,7 @@ class GibbsSampler {
   /// Gibbs scans. True if accepted.
   bool split_merge(int scans = 5) {
     require(scans >= 0, "the number of restricted scans must not be negative, got ", scans);
-    const Index n = data_.size();
+    const Index n = labels_.size();
     if (n < 2) return false;
     const auto i = static_cast<Index>(rng_.below(static_cast<std::uint64_t>(n)));
     auto j = static_cast<Index>(rng_.below(static_cast<std::uint64_t>(n - 1)));
@@ -154,8 +164,9 @@ class GibbsSampler {
     require(data.size() > 0, "a sampler needs at least one observation, got none");
     Components<Posterior>(std::vector<Posterior>(1, prior)).check(data);
     for (Index i = 0; i < data.size(); ++i) {
-      require(data.weight(i) == 1, "a sampler needs observations that count once each; observation ", i,
-              " has the weight ", data.weight(i));
+      require(data.weight(i) == std::floor(data.weight(i)),
+              "a sampler puts every observation into one group, as often ",
+              "as its weight says: weights must be whole numbers; weight ", i, " is ", data.weight(i));
     }
     if constexpr (requires { prior.shared_between_components(); }) {
       require(!prior.shared_between_components(),
@@ -167,13 +178,20 @@ class GibbsSampler {
     if constexpr (FramedComponent<Posterior>) return prior.in(prior.frame_for(data));
     else return prior;
   }
+  static std::vector<Index> as_often_as_they_count(const Data& data) {
+    std::vector<Index> all;
+    all.reserve(static_cast<std::size_t>(data.total_weight()));
+    for (Index i = 0; i < data.size(); ++i) all.insert(all.end(), static_cast<std::size_t>(data.weight(i)), i);
+    return all;
+  }
   const Statistics& single(Index i) const { return singles_[static_cast<std::size_t>(i)]; }
 
   double log_predictive(Group& group, Index i) {
     if (!group.predictive) group.predictive = prior_.updated(group.statistics).predictive();
     one_(0) = 0;
     const Predictive& predictive = *group.predictive;
-    read_block(predictive, data_.slice(i, 1), [&](auto& block) { predictive.log_density(block, one_); });
+    read_block(predictive, data_.slice(observations_[static_cast<std::size_t>(i)], 1),
+               [&](auto& block) { predictive.log_density(block, one_); });
     return one_(0);
   }
   double log_weight(const Group& group) const {
@@ -224,6 +242,7 @@ class GibbsSampler {
   Posterior prior_;
   PartitionPrior partitions_;
   Rng rng_;
+  std::vector<Index> observations_;
   Labels labels_;
   Eigen::VectorXd one_;
   Group empty_;

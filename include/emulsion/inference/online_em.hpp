@@ -18,13 +18,6 @@ struct OnlineOptions {
   int threads = 1;
 };
 
-/// A model whose M-step depends on the parameters that the statistics were collected with: they must not be averaged
-/// over iterations.
-template <class M>
-concept LocalMStep = requires {
-  requires M::local_m_step;
-};
-
 /// Stepwise EM (Cappe and Moulines, 2009): after every batch
 ///
 ///   S <- (1 - r_t) S + r_t (N / b) s(batch),

@@ -94,7 +94,7 @@ class QuasiNewton {
   /// there is none.
   template <class M>
   [[gnu::cold]] bool extrapolate(const M& now, M& next) {
-    if (count_ == 0) return false;
+    if (count_ == 0 || along_ > farthest) return false;  // never a shorter step than that of EM
     double *const r = a_.data(), *const q = b_.data();
     for (Index i = 0; i < size_; ++i) r[i] = static_cast<double>(step()[i]), q[i] = static_cast<double>(gradient()[i]);
     std::array<double, most> along{};
@@ -140,6 +140,15 @@ class QuasiNewton {
     before.pack(a_);
     now.pack(b_);
     for (Index i = 0; i < size_; ++i) b_(i) = a_(i) + share * (b_(i) - a_(i));
+    return all_finite(b_) && now.unpack(b_);
+  }
+
+  /// Makes `now` the middle between the two.
+  template <class M>
+  [[gnu::cold]] bool halve(const M& before, M& now) {
+    before.pack(a_);
+    now.pack(b_);
+    for (Index i = 0; i < size_; ++i) b_(i) = 0.5 * (a_(i) + b_(i));
     return all_finite(b_) && now.unpack(b_);
   }
 

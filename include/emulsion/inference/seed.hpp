@@ -15,12 +15,16 @@ namespace emulsion {
 
 /// Where a fit starts.
 enum class Start {
-  automatic,                ///< kmeans; in a fit with restarts, kmeans and random_means of several widths in turn
+  automatic,                ///< kmeans; in a fit with restarts, kmeans and random_means of several widths in turn, and
+                            ///< of regressions the three last in turn with these
   kmeans,                   ///< k-means++ and a few Lloyd steps on standardised data
   random_means,             ///< K observations drawn at random, the others shared out by distance
   random_responsibilities,  ///< every observation shared out at random
   means,                    ///< given means: every observation to the nearest
-  responsibilities          ///< given responsibilities
+  responsibilities,         ///< given responsibilities
+  random_residuals,         ///< of regressions: as random_means, by the residuals of one regression of all
+  random_covariates,        ///< of regressions: as random_means, by the covariates of the gate
+  random_regressions        ///< of regressions: K of them through a few observations each, all to the nearest
 };
 
 struct SeedOptions {
@@ -89,6 +93,22 @@ struct Given {
   }
 };
 
+/// Shares out observation i by the squared distances -scores(i, .): proportional to exp(-distance^2 / (2 width^2)), and
+/// all to the nearest for width 0.
+[[gnu::cold]] inline void share_out(Scores scores, Index i, double width, double weight) {
+  Index best = 0;
+  for (Index k = 1; k < scores.cols(); ++k) best = scores(i, k) > scores(i, best) ? k : best;
+  const double nearest = scores(i, best);
+  const bool soft = width > 0 && std::isfinite(nearest);
+  double total = 0;
+  for (Index k = 0; k < scores.cols(); ++k) {
+    double share = k == best ? 1.0 : 0.0;
+    if (soft) share = std::exp((scores(i, k) - nearest) / (2 * width * width));
+    total += (scores(i, k) = share);
+  }
+  for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= weight / total;
+}
+
 /// Responsibilities proportional to exp(-|y - centre_k|^2 / (2 width^2)); y = transform (d x d, lower triangular; none:
 /// the identity) times the standardised coordinates of the frame, centres d x K. Width 0 gives all of an observation to
 /// the nearest.
@@ -106,20 +126,8 @@ struct Nearest {
       const bool moved = transform.size() > 0;
       if (moved) lower_times(transform, &x(0), &y(0));
       const double* const at = moved ? &y(0) : &x(0);
-      Index best = 0;
-      for (Index k = 0; k < scores.cols(); ++k) {
-        scores(i, k) = -square_distance(at, &centres(0, k), d);
-        if (scores(i, k) > scores(i, best)) best = k;
-      }
-      const double nearest = scores(i, best);
-      const bool soft = width > 0 && std::isfinite(nearest);
-      double total = 0;
-      for (Index k = 0; k < scores.cols(); ++k) {
-        double share = k == best ? 1.0 : 0.0;
-        if (soft) share = std::exp((scores(i, k) - nearest) / (2 * width * width));
-        total += (scores(i, k) = share);
-      }
-      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) *= block.weight(i) / total;
+      for (Index k = 0; k < scores.cols(); ++k) scores(i, k) = -square_distance(at, &centres(0, k), d);
+      share_out(scores, i, width, block.weight(i));
     }
     return 0;
   }
@@ -128,6 +136,7 @@ struct Nearest {
 /// A mixture whose components are all the prototype.
 template <class C>
 MixtureOf<C> equal_components(const C& prototype, Index components) {
+  require(components >= 1, "a mixture needs at least one component, got ", components);
   return MixtureOf<C>(ConstantGate(components),
                       Components<C>(std::vector<C>(static_cast<std::size_t>(components), prototype)));
 }
@@ -149,8 +158,11 @@ template <class Gate, class Bank, class... Terms>
   const Index components = model.size();
   model.check(x);
   check(options, components, x);
-  const bool drawn =
-      options.start == Start::automatic || options.start == Start::kmeans || options.start == Start::random_means;
+  const bool of_regressions = options.start >= Start::random_residuals;
+  require(!of_regressions || RegressionData<D>, "starts from residuals, covariates or regressions are for data with ",
+          "covariates and responses");
+  const bool drawn = of_regressions || options.start == Start::automatic || options.start == Start::kmeans ||
+                     options.start == Start::random_means;
   const Index most = options.sample > 0 ? options.sample : start_sample(prototype[0], components);
   const D part = drawn && x.size() > most ? x.gather(draw_indices(x, most, rng)) : x;
   model.follow(part);
@@ -162,6 +174,8 @@ template <class Gate, class Bank, class... Terms>
     learn(Given{options.responsibilities, x.first()});
   } else if (options.start == Start::random_responsibilities) {
     learn(RandomResponsibilities{rng.fork(rng())});
+  } else if (of_regressions) {
+    if constexpr (RegressionData<D>) learn(regression_start(part, components, rng, options));
   } else {
     // A pure cluster gives a discrete family probabilities of zero, which EM can never leave: its starts are soft.
     const double softest = FramedComponent<typename Bank::Member> || options.start == Start::means ? 0.0 : 1.0;

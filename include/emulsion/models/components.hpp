@@ -35,6 +35,7 @@ class Components {
  public:
   using Member = C;
   using Data = typename C::Data;
+  static constexpr bool local_m_step = LocalMStep<C>;
 
   struct Statistics {
     std::vector<typename C::Statistics> all;
@@ -187,6 +188,14 @@ class Components {
   /// Reports what is unusual about the data for this family.
   void inspect(const Data& x, EventLog& log) const {
     if constexpr (requires { all_.front().inspect(x, size(), log); }) all_.front().inspect(x, size(), log);
+  }
+  /// What the members have to say of themselves after an E-step with these statistics.
+  void describe(const Statistics& s, EventLog& log) const requires
+      requires(const C& member, const typename C::Statistics& own) {
+    member.describe(own, Index{}, log);
+  }
+  {
+    for (Index k = 0; k < size(); ++k) (*this)[k].describe(s.all[static_cast<std::size_t>(k)], k, log);
   }
   void follow(const Data& x) {
     if constexpr (FramedComponent<C>) {

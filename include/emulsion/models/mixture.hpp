@@ -27,6 +27,7 @@ class Mixture {
   using Member = typename Bank::Member;
   using Scalar = typename Data::Scalar;
   static constexpr bool charted = ChartedTerm<Gate> && ChartedTerm<Bank> && (ChartedTerm<Terms> && ...);
+  static constexpr bool local_m_step = LocalMStep<Gate> || LocalMStep<Bank> || (LocalMStep<Terms> || ...);
   static constexpr bool differentiable =
       DifferentiableTerm<Gate> && DifferentiableTerm<Bank> && (DifferentiableTerm<Terms> && ...);
 
@@ -155,17 +156,18 @@ class Mixture {
   }
   void inspect(const Data& x, EventLog& log) const { bank().inspect(x, log); }
   /// What the terms have to say of themselves after an E-step with these statistics.
-  void describe(const Statistics& s, EventLog& log) const {
+  void describe(const Statistics& s, EventLog& log) const
+      requires(DescribedTerm<Gate> || DescribedTerm<Bank> || (DescribedTerm<Terms> || ...)) {
     indexed([&](auto i) {
-      if constexpr (requires { std::get<i>(terms_).describe(std::get<i>(s.parts), log); }) {
-        std::get<i>(terms_).describe(std::get<i>(s.parts), log);
-      }
+      using Term = std::tuple_element_t<i, decltype(terms_)>;
+      if constexpr (DescribedTerm<Term>) std::get<i>(terms_).describe(std::get<i>(s.parts), log);
     });
   }
   /// Moves into the coordinates that suit the data.
   void follow(const Data& x) {
     indexed([&](auto i) {
-      if constexpr (requires { std::get<i>(terms_).follow(x); }) std::get<i>(terms_).follow(x);
+      auto& term = std::get<i>(terms_);
+      if constexpr (requires { term.follow(x); }) term.follow(x);
     });
   }
   /// Cheaper arithmetic for the way to the optimum, until refine(); false where it does not pay.
@@ -319,14 +321,22 @@ class Mixture {
   }
 
  private:
+  using Places = std::index_sequence_for<Gate, Bank, Terms...>;
+  template <class F, std::size_t... I>
+  void each(const F& f, std::index_sequence<I...>) const {
+    (f(std::get<I>(terms_)), ...);
+  }
   template <class F>
   void each(const F& f) const {
-    std::apply([&](const auto&... term) { (f(term), ...); }, terms_);
+    each(f, Places());
+  }
+  template <class F, std::size_t... I>
+  static void indexed(const F& f, std::index_sequence<I...>) {
+    (f(std::integral_constant<std::size_t, I>()), ...);
   }
   template <class F>
   static void indexed(const F& f) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (f(std::integral_constant<std::size_t, I>()), ...); }
-    (std::make_index_sequence<2 + sizeof...(Terms)>());
+    indexed(f, Places());
   }
 
   void score(const Data& block, Scores scores, Scratch& scratch) const {

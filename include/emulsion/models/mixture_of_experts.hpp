@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "emulsion/core/log_sum_exp.hpp"
+#include "emulsion/data/inspect.hpp"
 #include "emulsion/data/regression.hpp"
 #include "emulsion/models/mixture.hpp"
 
@@ -20,12 +21,9 @@ namespace emulsion {
 template <class Gate, Component Expert>
 using MixtureOfExperts = Mixture<Gate, Components<Expert>>;
 
-/// w_k(z_i), n x K. Where z_i is so far away that no Gaussian of a gate has a density, the nearest component takes all.
-///
-/// @throws InvalidArgument  if z has not as many dimensions as the gate, or a value is not finite
+/// Of a gate as it is, unchecked: see gate_probabilities().
 template <class Gate>
-Eigen::MatrixXd gate_probabilities(const Gate& gate, const Covariates& given) {
-  if constexpr (requires { gate.check(given); }) gate.check(given);
+Eigen::MatrixXd normalised_scores(const Gate& gate, const Covariates& given) {
   Eigen::MatrixXd result = Eigen::MatrixXd::Zero(given.size(), gate.size());
   Eigen::VectorXd normalisers(default_block);
   auto scratch = gate.scratch(default_block);
@@ -41,6 +39,23 @@ Eigen::MatrixXd gate_probabilities(const Gate& gate, const Covariates& given) {
     }
   }
   return result;
+}
+
+/// w_k(z_i), n x K. Where z_i is so far away that no Gaussian of a gate has a density, the nearest component takes all;
+/// a random gate gives the mean of its draws.
+///
+/// @throws InvalidArgument  if z has not as many dimensions as the gate, or a value is not finite
+template <class Gate>
+Eigen::MatrixXd gate_probabilities(const Gate& gate, const Covariates& given) {
+  if constexpr (requires { gate.check(given); }) gate.check(given);
+  if constexpr (requires { gate.draws(); }) {
+    Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(given.size(), gate.size());
+    const auto draws = gate.draws();
+    for (const Gate& draw : draws) sum += normalised_scores(draw, given);
+    return sum / static_cast<double>(draws.size());
+  } else {
+    return normalised_scores(gate, given);
+  }
 }
 
 /// log p(y_i | x_i, z_i) in nats (n), whatever the gate.
@@ -79,6 +94,14 @@ enum class Noise {
   excluded   ///< sum_k w_k (m_k - m)^2
 };
 
+/// What variance(), cumulative() and sample() of an expert are given at x: location(x), of families that have one
+/// beside the mean (skew and truncated errors), else mean(x); q x m.
+template <class Expert>
+Eigen::MatrixXd response_locations(const Expert& expert, const Points<>& x) {
+  if constexpr (requires { expert.location(x); }) return expert.location(x);
+  else return expert.mean(x);
+}
+
 /// What a mixture of experts says about responses at queries, one per column: weights w_k(z), means m_k(x) and scales
 /// of the experts, taken once.
 template <class Gate, class Expert>
@@ -92,6 +115,7 @@ class ExpertPrediction {
     require_finite(at.x(), "covariate");
     for (const Expert& expert : experts_) {
       means_.push_back(expert.mean(at.x()));
+      locations_.push_back(response_locations(expert, at.x()));
       scales_.push_back(expert.scale(at.x()));
     }
   }
@@ -116,7 +140,7 @@ class ExpertPrediction {
     each([&](std::size_t k, double w, Index i) {
       for (Index r = 0; r < sum.rows(); ++r) {
         const double off = means_[k](r, i) - centre(r, i);
-        const double own = noise == Noise::included ? experts_[k].variance(means_[k](r, i), scales_[k](r, i)) : 0.0;
+        const double own = noise == Noise::included ? experts_[k].variance(locations_[k](r, i), scales_[k](r, i)) : 0.0;
         sum(r, i) += w * (own + off * off);
       }
     });
@@ -166,7 +190,7 @@ class ExpertPrediction {
     for (Index i = 0; i < size(); ++i) {
       const auto k = static_cast<std::size_t>(rng.categorical(weights_.row(i).transpose()));
       if (labels) (*labels)(i) = static_cast<Index>(k);
-      y.col(i) = experts_[k].sample(means_[k].col(i), scales_[k].col(i), rng);
+      y.col(i) = experts_[k].sample(locations_[k].col(i), scales_[k].col(i), rng);
     }
     return y;
   }
@@ -180,7 +204,7 @@ class ExpertPrediction {
     double sum = 0;
     for (std::size_t k = 0; k < experts_.size(); ++k) {
       const double w = weights_(i, static_cast<Index>(k));
-      if (w > 0) sum += w * experts_[k].cumulative(value, means_[k](r, i), scales_[k](r, i));
+      if (w > 0) sum += w * experts_[k].cumulative(value, locations_[k](r, i), scales_[k](r, i));
     }
     return sum;
   }
@@ -196,9 +220,10 @@ class ExpertPrediction {
   }
 
   std::vector<Expert> experts_;
-  Eigen::MatrixXd weights_;              // m x K
-  std::vector<Eigen::MatrixXd> means_;   // K of q x m
-  std::vector<Eigen::MatrixXd> scales_;  // K of q x m
+  Eigen::MatrixXd weights_;                 // m x K
+  std::vector<Eigen::MatrixXd> means_;      // K of q x m
+  std::vector<Eigen::MatrixXd> locations_;  // K of q x m
+  std::vector<Eigen::MatrixXd> scales_;     // K of q x m
 };
 
 /// Predictions at queries x (p x m, one per column; Covariates(x, z) where the gate's covariates are others):

@@ -11,6 +11,7 @@ struct ComponentLaws {
   bool exact_maximize = true;  ///< maximize() finds the optimum; false: a point not worse (a local step)
   double total = 1e-6;         ///< how near to one the density must integrate; one with an edge needs more
   bool interior = true;        ///< fits lie clear of the bounds of the parameters, so that unpack() must take them
+  bool latent = false;  ///< statistics are expectations of latent variables under the parameters that gather them
 };
 
 /// What the laws of one component are about: theta its parameters, x(1), ..., x(n) data, w weights, s(w) the

@@ -34,11 +34,15 @@ void density_laws(Case& on) {
 template <class Case>
 void maximum_laws(Case& on) {
   using C = typename Case::Member;
+  using Statistics = typename Case::Statistics;
   const double best = on.q(on.fitted, on.w), slack = on.rounding(on.w);
   on.findings.expect_at_most(on.q(on.start, on.w), best, slack, "maximize never lowers Q(theta; w)");
   const C again = [&] {
     C next = on.fitted;
-    on.fitted.maximize(on.s, next);
+    if (!on.options.latent) return on.fitted.maximize(on.s, next), next;
+    Statistics own = on.fitted.statistics();
+    read(on.fitted, on.x, [&](auto& block) { on.fitted.accumulate(block, on.w, own); });
+    on.fitted.maximize(own, next);
     return next;
   }();
   on.findings.expect_at_most(best, on.q(again, on.w), slack, "maximize never lowers Q(theta; w)");

@@ -209,16 +209,17 @@ class TermSuite {
     const double slack = 1e-6 * (1 + std::abs(q(term_, r_)));
     for (Index j = 0; j < v.size(); ++j) {
       double value[2];
+      const double h = 1e-5 * std::min(1.0, std::abs(v(j)));  // roots may be small
       bool inside = true;
       for (int side = 0; side < 2; ++side) {
         T near = term_;
         Eigen::VectorXd u = v;
-        u(j) += side == 0 ? -1e-5 : 1e-5;
+        u(j) += side == 0 ? -h : h;
         at = 0;
         inside = inside && near.unpack(u, at);
         if (inside) value[side] = q(near, r_);
       }
-      const double difference = inside ? (value[1] - value[0]) / 2e-5 : 0;
+      const double difference = inside ? (value[1] - value[0]) / (2 * h) : 0;
       if (!inside || !std::isfinite(difference) || std::abs(v(j)) < 1e-3) continue;
       findings_.expect_near(g(j), difference, slack, "gradient is that of Q(term; r) by the numbers of pack");
     }
