@@ -2,12 +2,11 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <utility>
 #include <vector>
 
 #include "emulsion/core/newton_step.hpp"
-#include "emulsion/experts/linear.hpp"
+#include "emulsion/experts/linear_location.hpp"
 
 namespace emulsion {
 
@@ -31,25 +30,33 @@ struct ElasticNet {
 ///
 /// x centred and r_j the residual without covariate j. In (b, v) together there may be several maxima. Cost p^2 per
 /// sweep, p^3 / 3 per step. Khalili and Chen (2007); Friedman, Hastie and Tibshirani (2010).
-class LassoExpert : public LinearExpert {
+class LassoExpert : public LinearLocation<LassoExpert> {
  public:
+  using Statistics = LinearExpert::Statistics;
+  using Packed = LinearExpert::Packed;
   struct Workspace {
-    LinearExpert::Workspace line;
-    Eigen::MatrixXd gram;                  // p x p: scatter of the covariates
-    Eigen::VectorXd right, slopes, other;  // p: scatter with the response; slopes; those of least squares
-    Eigen::MatrixXd system, target;        // p x p, p x 1: of the slopes that are not zero
-    std::vector<Index> active;             // p: which they are
+    RegressionSpace regression;
+    Eigen::MatrixXd gram;            // p x p: scatter of the covariates
+    Eigen::VectorXd right, slopes;   // p: scatter with the response; slopes
+    Eigen::MatrixXd line;            // 1 x (1 + p): intercept and slopes
+    Eigen::VectorXd residual;        // 1: their sum of squares
+    Eigen::MatrixXd system, target;  // p x p, p x 1: of the slopes that are not zero
+    std::vector<Index> active;       // p: which they are
   };
 
-  /// Zero slopes and unit variance: the prototype of a fit.
-  explicit LassoExpert(Index covariates, const ElasticNet& penalty = {}, double floor = default_floor)
-      : LinearExpert(covariates, 1, Covariance::full, floor), penalty_(checked(penalty)), learnt_(false) {}
+  /// Zero slopes: the prototype of a fit.
+  explicit LassoExpert(Index covariates, const ElasticNet& penalty = {}, double floor = LinearExpert::default_floor)
+      : LinearLocation(LinearExpert(covariates, 1, Covariance::full, floor), true), penalty_(checked(penalty)) {}
   /// With the parameters of a line.
   LassoExpert(LinearExpert line, const ElasticNet& penalty)
-      : LinearExpert(std::move(line)), penalty_(checked(penalty)) {
+      : LinearLocation(std::move(line), false), penalty_(checked(penalty)) {
     require(dimension() == 1, "a lasso expert has one response, got ", dimension());
   }
 
+  // --- parameters -----------------------------------------------------------------------------------------------------
+
+  /// v (1 x 1)
+  Eigen::MatrixXd covariance() const { return line_.covariance(); }
   const ElasticNet& penalty() const { return penalty_; }
   /// The same parameters under another penalty.
   LassoExpert penalised(const ElasticNet& penalty) const {
@@ -60,32 +67,66 @@ class LassoExpert : public LinearExpert {
   /// Intercept, variance, and the slopes that are not zero (Zou, Hastie and Tibshirani, 2007).
   Index free_parameters() const {
     Index count = 2;
-    for (Index j = 0; j < covariates(); ++j) count += coefficients_(0, 1 + j) != 0 ? 1 : 0;
+    for (Index j = 0; j < covariates(); ++j) count += coefficient(1 + j) != 0 ? 1 : 0;
     return count;
   }
   /// Minus the penalty.
   double offset() const {
     double sum = 0;
-    for (Index j = 0; j < covariates(); ++j) sum -= cost(j, coefficients_(0, 1 + j));
+    for (Index j = 0; j < covariates(); ++j) sum -= cost(j, coefficient(1 + j));
     return sum;
+  }
+
+  bool alike(const LassoExpert& other) const {
+    return line_.alike(other.line_) && penalty_.lambda == other.penalty_.lambda &&
+           penalty_.alpha == other.penalty_.alpha;
+  }
+
+  // --- density and prediction: those of the line ----------------------------------------------------------------------
+
+  Packed packed(Index most) const { return line_.packed(most); }
+  void read(const Data& block, Packed& packed) const { line_.read(block, packed); }
+  /// out(i) += log p(y_i | x_i)
+  void log_density(const Packed& block, Eigen::Ref<Eigen::VectorXd> out) const { line_.log_density(block, out); }
+  /// a + b'x, 1 x m.
+  Eigen::MatrixXd mean(const Points<>& x) const { return line_.mean(x); }
+  /// The root of v, 1 x m.
+  Eigen::MatrixXd scale(const Points<>& x) const { return line_.scale(x); }
+  static double variance(double mean, double scale) { return LinearExpert::variance(mean, scale); }
+  static double cumulative(double y, double mean, double scale) { return LinearExpert::cumulative(y, mean, scale); }
+  Eigen::VectorXd sample(const Eigen::Ref<const Eigen::VectorXd>& mean, const Eigen::Ref<const Eigen::VectorXd>& scale,
+                         Rng& rng) const {
+    return line_.sample(mean, scale, rng);
   }
 
   // --- learning -------------------------------------------------------------------------------------------------------
 
+  Statistics statistics() const { return line_.statistics(); }
+  /// Adds the block with weights w (b): moments of (x, y).
+  void accumulate(Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
+    line_.accumulate(block, w, s);
+  }
+
   [[gnu::cold]] Workspace workspace() const {
     const Index p = covariates();
-    return {LinearExpert::workspace(), Eigen::MatrixXd(p, p),
-            Eigen::VectorXd(p),        Eigen::VectorXd(p),
-            Eigen::VectorXd(p),        Eigen::MatrixXd(p, p),
-            Eigen::MatrixXd(p, 1),     std::vector<Index>(static_cast<std::size_t>(p))};
+    return {{Eigen::MatrixXd(p, p), Eigen::MatrixXd(p, 1), Eigen::VectorXd(p)},
+            Eigen::MatrixXd(p, p),
+            Eigen::VectorXd(p),
+            Eigen::VectorXd(p),
+            Eigen::MatrixXd(1, 1 + p),
+            Eigen::VectorXd(1),
+            Eigen::MatrixXd(p, p),
+            Eigen::MatrixXd(p, 1),
+            std::vector<Index>(static_cast<std::size_t>(p))};
   }
-  void maximize(const Statistics& s, LassoExpert& next) const {
+  /// The old parameters where there are no observations.
+  [[gnu::cold]] void maximize(const Statistics& s, LassoExpert& next) const {
     Workspace work = workspace();
-    next.climb_from(*this, s, work);
+    maximize(s, next, work);
   }
   [[gnu::cold]] static void maximize_all(const std::vector<Statistics>& s, const std::vector<LassoExpert>& now,
                                          std::vector<LassoExpert>& next, Workspace& work) {
-    for (std::size_t k = 0; k < s.size(); ++k) next[k].climb_from(now[k], s[k], work);
+    for (std::size_t k = 0; k < s.size(); ++k) now[k].maximize(s[k], next[k], work);
   }
 
   /// How far intercept and slopes are from satisfying the conditions of a maximum (Karush, Kuhn and Tucker), by the
@@ -94,40 +135,20 @@ class LassoExpert : public LinearExpert {
   [[gnu::cold]] double kkt_residual(const Statistics& s) const {
     if (!(s.weight > 0)) return 0;
     const Index p = covariates();
-    const double precision = precision_(0, 0) * precision_(0, 0);
-    double mean = s.mean(p) - coefficients_(0, 0);
-    for (Index j = 0; j < p; ++j) mean -= coefficients_(0, 1 + j) * s.mean(j);
-    double largest = std::abs(s.weight * mean) * precision * frame_->scale(p);
+    const double squared = precision() * precision();
+    double mean = s.mean(p) - coefficient(0);
+    for (Index j = 0; j < p; ++j) mean -= coefficient(1 + j) * s.mean(j);
+    double largest = std::abs(s.weight * mean) * squared * shared_frame()->scale(p);
     for (Index j = 0; j < p; ++j) {
       double slope = scatter(s, p, j) + s.weight * mean * s.mean(j);
-      for (Index i = 0; i < p; ++i) slope -= coefficients_(0, 1 + i) * scatter(s, i, j);
-      slope *= precision;
-      const double b = coefficients_(0, 1 + j), unit = unit_of(j), kink = penalty_.lambda * penalty_.alpha * unit;
+      for (Index i = 0; i < p; ++i) slope -= coefficient(1 + i) * scatter(s, i, j);
+      slope *= squared;
+      const double b = coefficient(1 + j), unit = unit_of(j), kink = penalty_.lambda * penalty_.alpha * unit;
       slope -= ridge(j) * b;
       const double excess = b != 0 ? std::abs(slope - std::copysign(kink, b)) : std::max(0.0, std::abs(slope) - kink);
       largest = std::max(largest, excess / unit);
     }
     return largest;
-  }
-
-  // --- data -----------------------------------------------------------------------------------------------------------
-
-  bool alike(const LassoExpert& other) const {
-    return covariates() == other.covariates() && penalty_.lambda == other.penalty_.lambda &&
-           penalty_.alpha == other.penalty_.alpha;
-  }
-  [[gnu::cold]] LassoExpert in(const std::shared_ptr<const Frame>& frame) const {
-    LassoExpert result = *this;
-    static_cast<LinearExpert&>(result) = LinearExpert::in(frame);
-    return result;
-  }
-  [[gnu::cold]] static void share_frame(std::vector<LassoExpert>& all) {
-    for (LassoExpert& e : all) {
-      if (!(*e.frame_ == *all.front().frame_)) e = e.in(all.front().frame_);
-    }
-  }
-  static Regularity regularity(const std::vector<LassoExpert>& all, const Eigen::VectorXd& weights, double least) {
-    return regularity_of(all, weights, least);
   }
 
  private:
@@ -143,8 +164,12 @@ class LassoExpert : public LinearExpert {
     return s.scatter(i >= j ? lower_place(i, j, d) : lower_place(j, i, d));
   }
 
+  /// Intercept (0) and slopes in the frame.
+  double coefficient(Index j) const { return line_.coefficients()(0, j); }
+  /// The reciprocal deviation in the frame.
+  double precision() const { return line_.precision_factor()(0, 0); }
   /// Slope of y by x per slope in the frame.
-  double unit_of(Index j) const { return frame_->scale(j) / frame_->scale(covariates()); }
+  double unit_of(Index j) const { return shared_frame()->scale(j) / shared_frame()->scale(covariates()); }
   double ridge(Index j) const { return penalty_.lambda * (1 - penalty_.alpha) * unit_of(j) * unit_of(j); }
   /// The penalty of a slope in the frame.
   double cost(Index j, double b) const {
@@ -214,53 +239,53 @@ class LassoExpert : public LinearExpert {
     }
   }
 
-  void climb_from(const LassoExpert& now, const Statistics& s, Workspace& work) {
-    copy_parameters(now);
-    penalty_ = now.penalty_, learnt_ = now.learnt_;
-    if (!(s.weight > least_weight)) return;
+  void maximize(const Statistics& s, LassoExpert& next, Workspace& work) const {
+    next = *this;
+    if (!(s.weight > LinearExpert::least_weight)) return;
     const Index p = covariates();
-    work.line.spread.setZero();
-    if (penalty_.lambda == 0) {  // least squares, in closed form
-      regress(s, work.line);
+    const double square = scatter(s, p, p), spread = shared_frame()->spread(p);
+    // What the floor is relative to: the spread or, where the variance is far larger, what its rounding allows.
+    const double least = std::max(floor() * spread * spread, 1e-15 * square / s.weight);
+    double v = 0;
+    if (penalty_.lambda == 0) {  // in closed form
+      least_squares(s, p, 1, work.regression, work.line, work.residual, true);
+      v = std::max(work.residual(0) / s.weight, least);
     } else {
-      climb(s, work);
-      coefficients_(0, 0) = s.mean(p);
+      v = climb(s, square, least, work);
+      work.line(0, 0) = s.mean(p);
       for (Index j = 0; j < p; ++j) {
-        coefficients_(0, 1 + j) = work.slopes(j);
-        coefficients_(0, 0) -= work.slopes(j) * s.mean(j);
+        work.line(0, 1 + j) = work.slopes(j);
+        work.line(0, 0) -= work.slopes(j) * s.mean(j);
       }
     }
-    learnt_ = true;
-    estimate_covariance(work.line.residual, s.weight, work.line);
+    next.prototype_ = false;
+    next.line_.set(work.line, 1 / std::sqrt(v), v > least ? 0 : 1);
   }
 
-  /// Slopes and variance by turns; into work.slopes and work.line.residual.
-  void climb(const Statistics& s, Workspace& work) {
+  /// Slopes (into work.slopes) and variance (returned) by turns.
+  double climb(const Statistics& s, double square, double least, Workspace& work) const {
     const Index p = covariates();
     for (Index j = 0; j < p; ++j) {
       for (Index i = 0; i < p; ++i) work.gram(i, j) = scatter(s, i, j);
       work.right(j) = scatter(s, p, j);
-      work.slopes(j) = coefficients_(0, 1 + j);
+      work.slopes(j) = coefficient(1 + j);
     }
-    const double square = scatter(s, p, p);
-    widen_spread(s, work.line);
-    const double least = floor_ * work.line.spread(0) * work.line.spread(0);
-    double v = 1 / (precision_(0, 0) * precision_(0, 0));
-    if (!learnt_) {
+    double v = 1 / (precision() * precision());
+    if (prototype_) {
       const double before = objective(s.weight, residual(work, square, work.slopes), v, work.slopes);
-      regress(s, work.line);
-      for (Index j = 0; j < p; ++j) work.other(j) = coefficients_(0, 1 + j);
-      const double by_least_squares = std::max(work.line.residual(0) / s.weight, least);
-      if (objective(s.weight, work.line.residual(0), by_least_squares, work.other) > before) {
-        work.slopes = work.other, v = by_least_squares;
+      least_squares(s, p, 1, work.regression, work.line, work.residual, true);
+      const Eigen::VectorXd other = work.line.row(0).tail(p);
+      const double by_least_squares = std::max(work.residual(0) / s.weight, least);
+      if (objective(s.weight, work.residual(0), by_least_squares, other) > before) {
+        work.slopes = other, v = by_least_squares;
       }
     }
     for (int turn = 0; turn < 100; ++turn) {
       const double moved = ascend(work, v), before = v;
-      work.line.residual(0) = residual(work, square, work.slopes);
-      v = std::max(work.line.residual(0) / s.weight, least);
+      v = std::max(residual(work, square, work.slopes) / s.weight, least);
       if (!(moved > 1e-28 * square) && std::abs(v - before) <= 1e-14 * v) break;
     }
+    return v;
   }
   double objective(double weight, double residual, double v, const Eigen::VectorXd& b) const {
     double sum = -0.5 * weight * std::log(v) - 0.5 * residual / v;
@@ -269,13 +294,7 @@ class LassoExpert : public LinearExpert {
   }
 
   ElasticNet penalty_;
-  bool learnt_ = true;
 };
-
-/// Whether two experts are one but for rounding.
-[[gnu::cold]] inline bool coincide(const LassoExpert& a, const LassoExpert& b) {
-  return coincide(static_cast<const LinearExpert&>(a), static_cast<const LinearExpert&>(b));
-}
 
 static_assert(Component<LassoExpert>);
 

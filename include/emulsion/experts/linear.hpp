@@ -414,7 +414,7 @@ class BasicLinearExpert {
     return regularity_of(all, weights, least);
   }
 
- protected:  // for an expert that estimates the same model in another way
+ private:
   static Index checked(Index responses) {
     require(responses >= 1, "an expert needs at least one response, got ", responses);
     return responses;
@@ -439,10 +439,6 @@ class BasicLinearExpert {
   void regress(const Statistics& s, Workspace& work) {
     const Index p = covariates(), q = dimension();
     least_squares(s, p, q, work.regression, coefficients_, work.residual, precision_.diagonal());
-    widen_spread(s, work);
-  }
-  void widen_spread(const Statistics& s, Workspace& work) const {
-    const Index p = covariates(), q = dimension();
     for (Index r = 0; r < q; ++r) {
       const double variance = s.scatter(lower_place(p + r, p + r, p + q)) / s.weight;
       work.spread(r) = std::max({work.spread(r), frame_->spread(p + r), std::sqrt(variance * (1e-15 / floor_))});
