@@ -16,25 +16,28 @@ namespace {
 
 using Model = MixtureOfExperts<SoftmaxGate, LassoExpert>;
 
-/// Two experts and a gate, of six covariates: ten of eighteen slopes are zero.
+/// Two experts and a gate, of six covariates: eleven of eighteen slopes are zero.
 struct Sparse {
   MatrixXd gate = (MatrixXd(7, 2) << 0.5, 0, 2, 0, 0, 0, 0, 0, -1.5, 0, 0, 0, 0, 0).finished();
   MatrixXd lines = (MatrixXd(7, 2) << 1, -1, 0, 1, 2, -2, 0, 0, 0, 0, 0, 2, 1.5, 0).finished();
   double deviation = 0.6;
-  Regression draw(Index n, Rng& rng) const {
+  Regression draw(Index n, Rng& rng, std::vector<Index>* labels = nullptr) const {
     MatrixXd x(6, n), y(1, n);
     VectorXd design(7);
     for (Index i = 0; i < n; ++i) {
       design(0) = 1;
       for (Index j = 0; j < 6; ++j) design(1 + j) = x(j, i) = rng.normal();
       const VectorXd odds = (gate.transpose() * design).array().exp();
-      y(0, i) = lines.col(rng.categorical(odds)).dot(design) + deviation * rng.normal();
+      const Index own = rng.categorical(odds);
+      if (labels) labels->push_back(own);
+      y(0, i) = lines.col(own).dot(design) + deviation * rng.normal();
     }
     return {std::move(x), std::move(y)};
   }
 };
 
-/// The largest violation of the conditions of a maximum, by plain sums over the observations.
+/// The largest violation of the conditions of a maximum, by plain sums over the observations; of a variance at its
+/// floor, which may not fall, only what would raise it counts.
 double violation(const Model& model, const Regression& data) {
   const MatrixXd r = model.responsibilities(data), w = gate_probabilities(model.gate(), data.covariates());
   const MatrixXd gate = model.gate().coefficients();
@@ -61,7 +64,8 @@ double violation(const Model& model, const Regression& data) {
         odds(1 + j) += surplus * data.x()(j, i);
       }
     }
-    note(line(0), 0, 0, 0), note(0.5 * (square / v - weight), 0, 0, 0);
+    const double by_variance = 0.5 * (square / v - weight);
+    note(line(0), 0, 0, 0), note(model[k].at_floor() > 0 ? std::max(0.0, by_variance) : by_variance, 0, 0, 0);
     for (Index j = 0; j < b.size(); ++j) {
       note(line(1 + j), b(j), penalty.lambda * penalty.alpha, penalty.lambda * (1 - penalty.alpha));
     }
@@ -105,6 +109,84 @@ double best_for(double v, const MatrixXd& gram, const VectorXd& right, double sq
   }
   return highest;
 }
+
+/// What one who sees the labels would find: which of the slopes of the two lines and of the gate (p x 3) are zero at
+/// the least BIC of the complete data along the same penalties, by proximal gradient and coordinate ascent written
+/// here.
+MatrixXd with_labels(const Regression& data, const std::vector<Index>& labels, double share,
+                     const std::vector<double>& lambdas) {
+  const Index n = data.size(), p = 6;
+  MatrixXd design(1 + p, n);
+  for (Index i = 0; i < n; ++i) {
+    design(0, i) = 1;
+    for (Index j = 0; j < p; ++j) design(1 + j, i) = data.x()(j, i);
+  }
+  const auto shrunk = [](double g, double t) { return std::copysign(std::max(0.0, std::abs(g) - t), g); };
+  MatrixXd now = MatrixXd::Zero(1 + p, 3), best = now;
+  VectorXd v = VectorXd::Ones(2);
+  const double step = 4 / (design * design.transpose()).trace();  // below the reciprocal of the curvature
+  double least = 1e300;
+  for (const double lambda : lambdas) {
+    double log_likelihood = 0;
+    for (Index k = 0; k < 2; ++k) {
+      std::vector<Index> own;
+      for (Index i = 0; i < n; ++i) {
+        if (labels[static_cast<std::size_t>(i)] == k) own.push_back(i);
+      }
+      const MatrixXd z = design(Eigen::all, own);
+      VectorXd y(z.cols());
+      for (Index i = 0; i < z.cols(); ++i) y(i) = data.y()(0, own[static_cast<std::size_t>(i)]);
+      const auto count = static_cast<double>(z.cols());
+      for (int sweep = 0; sweep < 200; ++sweep) {
+        for (Index j = 0; j <= p; ++j) {
+          now(j, k) = 0;
+          const double drawn = z.row(j).dot(y - z.transpose() * now.col(k));
+          now(j, k) = shrunk(drawn, j == 0 ? 0 : lambda * v(k)) / z.row(j).squaredNorm();
+        }
+        v(k) = (y - z.transpose() * now.col(k)).squaredNorm() / count;
+      }
+      log_likelihood -= 0.5 * count * (std::log(2 * 3.14159265358979323846 * v(k)) + 1);
+    }
+    for (int round = 0; round < 500; ++round) {
+      VectorXd slope = VectorXd::Zero(1 + p);
+      for (Index i = 0; i < n; ++i) {
+        const double first = 1 / (1 + std::exp(-now.col(2).dot(design.col(i))));
+        slope += ((labels[static_cast<std::size_t>(i)] == 0 ? 1 : 0) - first) * design.col(i);
+      }
+      for (Index j = 0; j <= p; ++j)
+        now(j, 2) = shrunk(now(j, 2) + step * slope(j), j == 0 ? 0 : step * share * lambda);
+    }
+    for (Index i = 0; i < n; ++i) {
+      const double odds = now.col(2).dot(design.col(i));
+      log_likelihood -= std::log1p(std::exp(labels[static_cast<std::size_t>(i)] == 0 ? -odds : odds));
+    }
+    const auto count = static_cast<double>((now.bottomRows(p).array() != 0).count());
+    const double bic = -2 * log_likelihood + (5 + count) * std::log(static_cast<double>(n));
+    if (bic < least) least = bic, best = now;
+  }
+  return best.bottomRows(p);
+}
+
+/// Slopes of the lines and of the gate (p x 3), in the order of the truth.
+MatrixXd ordered_slopes(const Model& model) {
+  const bool turned = model[0].slopes()(0, 1) < 0;  // the second line first
+  MatrixXd result(6, 3);
+  for (Index k = 0; k < 2; ++k) result.col(k) = model[turned ? 1 - k : k].slopes().transpose();
+  result.col(2) = (turned ? -1 : 1) * model.gate().coefficients().col(0).tail(6);
+  return result;
+}
+
+struct Recovery {
+  double found = 0, there = 0, spared = 0, absent = 0;
+  void add(const MatrixXd& slopes, const MatrixXd& truth) {
+    for (Index i = 0; i < slopes.size(); ++i) {
+      const double is = truth.data()[i], got = slopes.data()[i];
+      (is != 0 ? there : absent) += 1;
+      if (is != 0) found += got * is > 0 ? 1 : 0;
+      else spared += got == 0 ? 1 : 0;
+    }
+  }
+};
 
 }  // namespace
 
@@ -167,20 +249,51 @@ TEST_CASE("EM under penalties never falls, from any start, and ends where the co
       CHECK(report.trace[i] >= report.trace[i - 1] - 1e-11 * std::abs(report.trace[i]));
     }
   };
+  Model little(SoftmaxGate(2, 6), Components<LassoExpert>(std::vector<LassoExpert>(2, LassoExpert(6))));
   for (int trial = 0; trial < 6; ++trial) {
-    const double lambda = std::pow(3.0, trial % 3);
+    const double lambda = std::pow(3.0, trial);
     CAPTURE(trial, lambda);
     const SoftmaxOptions options{.ridge = trial % 2 == 0 ? 0.0 : 0.5, .lasso = lambda};
     const LassoExpert expert(6, {lambda, 0.8});
     const Model three(SoftmaxGate(3, 6, options), Components<LassoExpert>(std::vector<LassoExpert>(3, expert)));
     Rng draws = rng.fork(static_cast<std::uint64_t>(trial));
     const Model start = seed(three, shown, draws, {.start = Start::random_responsibilities});
-    never_falls(em(start, shown, {.max_iterations = 5000, .tolerance = 1e-12}).report);
-    const auto fit = fit_experts(SoftmaxGate(2, 6, options), expert, shown, {.restarts = 8, .tolerance = 1e-14});
+    const auto fit = em(start, shown, {.max_iterations = 20'000, .tolerance = 1e-14});
     never_falls(fit.report);
-    CHECK(fit.report.status == Status::converged);
+    // Without slopes three normals are fitted to one hump: gains drown in the rounding of the objective (734 x 1e-15)
+    // at a rate of 0.998, which the status says.
+    CHECK((fit.report.status == Status::converged || (lambda > 27 && fit.report.status == Status::sublinear)));
     CHECK(violation(fit.model, shown) < 1e-3);
+    if (lambda >= 81) CHECK(slopes_of(fit.model) == 0);
+    if (lambda > 27) continue;  // no regular maximum from any of 8 starts: two normals of one hump
+    // Under 27, 8 starts end with an expert on seven observations; 48 find what a fit under 3 leads to.
+    const auto best =
+        fit_experts(SoftmaxGate(2, 6, options), expert, shown, {.restarts = lambda < 27 ? 8 : 48, .tolerance = 1e-14});
+    never_falls(best.report);
+    CHECK(best.report.status == Status::converged);
+    CHECK(violation(best.model, shown) < 1e-3);
+    CHECK(kind_of(best.model.regularity(1e-3), 1e-3, 1, 200) == FitKind::regular);
+    if (lambda == 3) little = best.model;
+    if (lambda < 27) continue;
+    const LassoExpert first = little[0].penalised(expert.penalty()), second = little[1].penalised(expert.penalty());
+    const auto warm = em(Model(SoftmaxGate(little.gate()).penalised(lambda), Components<LassoExpert>({first, second})),
+                         shown, {.max_iterations = 5000, .tolerance = 1e-12});
+    CHECK(best.report.objective == Approx(warm.report.objective).epsilon(1e-9));
   }
+}
+
+TEST_CASE("experts that coincide are a better fit than one that collapsed, and a worse one than a regular fit") {
+  const auto kind = [](double eigenvalue, double support, Index twin) {
+    return kind_of({.eigenvalue = eigenvalue, .support = support, .twin = twin}, 1e-3, 1, 200);
+  };
+  CHECK(kind(0.5, 1, -1) == FitKind::regular);
+  CHECK(kind(1e-6, 0.2, -1) == FitKind::supported);
+  CHECK(kind(0.5, 1, 1) == FitKind::coincident);
+  CHECK(kind(1e-6, 0.2, 1) == FitKind::coincident);
+  CHECK(kind(1e-6, 0.03, -1) == FitKind::spurious);
+  CHECK(kind(1e-6, 0.03, 1) == FitKind::spurious);
+  CHECK(FitKind::coincident < FitKind::spurious);
+  CHECK(FitKind::supported < FitKind::coincident);
 }
 
 TEST_CASE("the laws of a term, of penalised experts and gates") {
@@ -274,36 +387,32 @@ TEST_CASE("paths of other gates, of the elastic net, and of one expert") {
   check(constant), check(gaussian), check(one);
 }
 
-TEST_CASE("the point of the best BIC finds the slopes that are there, and most that are not") {
+// That six of ten zeros be found was asked of this once, and is not true of the method: the penalty that BIC chooses is
+// small, since it shrinks the slopes that matter too. Who sees the labels finds no more; that is the measure.
+TEST_CASE("the point of the best BIC finds the slopes that are there, and as many zeros as one who sees the labels") {
   const Sparse truth;
-  double found = 0, spared = 0, there = 0, absent = 0;
-  for (int trial = 0; trial < 6; ++trial) {
-    Rng rng = Rng(60).fork(static_cast<std::uint64_t>(trial));
-    const auto path =
-        lasso_path(SoftmaxGate(2, 6), truth.draw(300, rng), {.points = 20, .ratio = 0.01, .gate = 0.3, .restarts = 8});
-    const auto best =
-        std::min_element(path.begin(), path.end(), [](const auto& a, const auto& b) { return a.bic < b.bic; });
-    const bool turned = best->model[0].slopes()(0, 1) < 0;  // the second line first
-    for (Index k = 0; k < 2; ++k) {
-      const VectorXd slopes = best->model[turned ? 1 - k : k].slopes().transpose();
-      for (Index j = 0; j < 6; ++j) {
-        const bool is = truth.lines(1 + j, k) != 0;
-        (is ? there : absent) += 1;
-        if (is) found += slopes(j) * truth.lines(1 + j, k) > 0 ? 1 : 0;
-        else spared += slopes(j) == 0 ? 1 : 0;
-      }
+  MatrixXd slopes(6, 3);
+  slopes << truth.lines.bottomRows(6), truth.gate.col(0).tail(6);
+  for (const double share : {1.0, 0.3}) {
+    Recovery blind, seeing;
+    for (int trial = 0; trial < 10; ++trial) {
+      Rng rng = Rng(60).fork(static_cast<std::uint64_t>(trial));
+      std::vector<Index> labels;
+      const Regression data = truth.draw(300, rng, &labels);
+      const auto path =
+          lasso_path(SoftmaxGate(2, 6), data, {.points = 15, .ratio = 0.01, .gate = share, .restarts = 8});
+      const auto best =
+          std::min_element(path.begin(), path.end(), [](const auto& a, const auto& b) { return a.bic < b.bic; });
+      blind.add(ordered_slopes(best->model), slopes);
+      std::vector<double> lambdas;
+      for (const auto& point : path) lambdas.push_back(point.lambda);
+      seeing.add(with_labels(data, labels, share, lambdas), slopes);
     }
-    const MatrixXd gate = best->model.gate().coefficients();
-    for (Index j = 0; j < 6; ++j) {
-      const bool is = truth.gate(1 + j, 0) != 0;
-      (is ? there : absent) += 1;
-      if (is) found += (turned ? -1 : 1) * gate(1 + j, 0) * truth.gate(1 + j, 0) > 0 ? 1 : 0;
-      else spared += gate(1 + j, 0) == 0 ? 1 : 0;
-    }
+    CAPTURE(share, blind.spared / blind.absent, seeing.spared / seeing.absent);
+    CHECK(blind.found / blind.there > 0.97);
+    CHECK(blind.spared / blind.absent > seeing.spared / seeing.absent - 0.1);
+    if (share < 1) CHECK(blind.spared / blind.absent > 0.6);
   }
-  CAPTURE(found / there, spared / absent);
-  CHECK(found / there > 0.97);
-  CHECK(spared / absent > 0.6);
 }
 
 TEST_CASE("misuse of the lasso") {

@@ -147,9 +147,7 @@ class LassoPath {
   }
   bool regular(const Model& model) const {
     constexpr double least = 1e-3;
-    Regularity found = model.regularity(least);
-    found.twin = -1;  // under a large penalty, experts without slopes may well be the same
-    return kind_of(found, least, data_.dimension(), used_) != FitKind::spurious;
+    return kind_of(model.regularity(least), least, data_.dimension(), used_) != FitKind::spurious;
   }
   /// EM until the KKT residual is that small, or the iterations are over.
   Model climb_to(Model now, double tolerance, Point* report) {
