@@ -146,7 +146,7 @@ Selection<BasicGaussianMixture<Scalar, Dim>> select_gaussian_mixture(const Point
                     criterion(options.criterion, fit.model, x),
                     fit.report.status,
                     kind_of(fit.model.regularity(one.least_regularity), one.least_regularity, x.dimension(),
-                            positive_observations(x)) != FitKind::spurious};
+                            positive_observations(x)) <= FitKind::supported};
       const bool better = kept.empty() || row.regular > table[best].regular ||
                           (row.regular == table[best].regular && row.criterion < table[best].criterion);
       table.push_back(row);

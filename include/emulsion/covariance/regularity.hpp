@@ -25,16 +25,18 @@ struct Regularity {
 
 /// How far a fit can be trusted: the better kinds are preferred, whatever their objectives.
 enum class FitKind {
-  regular,    ///< every component is wide enough
-  supported,  ///< a narrow one, but on at least 5 (d + 1) observations
-  spurious    ///< a narrow one on a few near-equal observations, or two that coincide
+  regular,     ///< every component is wide enough
+  supported,   ///< a narrow one, but on at least 5 (d + 1) observations
+  coincident,  ///< two that coincide: as good as a mixture of fewer, whose objective is worth something
+  spurious     ///< a narrow one on a few near-equal observations: an objective without a bound, worth nothing
 };
 
 inline FitKind kind_of(const Regularity& found, double least, Index dimension, Index observations) {
-  if (found.twin >= 0) return FitKind::spurious;
-  if (found.eigenvalue >= least) return FitKind::regular;
+  const bool wide = found.eigenvalue >= least;
   const double supporting = found.support * static_cast<double>(observations);
-  return supporting >= 5.0 * static_cast<double>(dimension + 1) ? FitKind::supported : FitKind::spurious;
+  if (!wide && !(supporting >= 5.0 * static_cast<double>(dimension + 1))) return FitKind::spurious;
+  if (found.twin >= 0) return FitKind::coincident;
+  return wide ? FitKind::regular : FitKind::supported;
 }
 
 /// Whether two components are one but for rounding: means within 1e-5 deviations, and as good as one determinant.

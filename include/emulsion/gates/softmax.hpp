@@ -22,6 +22,7 @@ struct SoftmaxOptions {
   double ridge = 0;        ///< adds -ridge / 2 |slopes|^2 to the objective: keeps them finite where z separates the
                            ///< experts; 0: maximum likelihood
   double temperature = 1;  ///< T > 0; towards zero the gate becomes a choice
+  double lasso = 0;        ///< adds -lasso |slopes|_1: slopes that matter little are exactly zero
 };
 
 /// What becomes of a block of linear predictors (b x K, divided by the temperature) before they are normalised:
@@ -41,6 +42,10 @@ struct AsIs {
 /// Newton step, so much of it as cannot lower the objective, or the step under Boehning's bound on the curvature where
 /// that is certain of a greater gain (Boehning, 1992; Bach, 2010). Where z separates components the slopes have no
 /// finite maximum: the likelihood approaches its supremum from below, and the report says `separated gate`.
+///
+/// With a lasso, the step is that of proximal Newton: the maximum of the quadratic less the penalty, by coordinate
+/// ascent, under the same two guards (Lee, Sun and Saunders, 2014). Penalties are on slopes by z as given, as
+/// differences from the last component: covariates of different units should be standardised first.
 ///
 /// Cost of a pass: n K p for scores and gradient, n p^2 / 2 for each pair of components that share observations.
 template <class Adjust = AsIs>
@@ -91,6 +96,8 @@ class BasicSoftmaxGate {
             options.ridge);
     require(options.temperature > 0 && std::isfinite(options.temperature),
             "the temperature of a gate must be positive, got ", options.temperature);
+    require(options.lasso >= 0 && std::isfinite(options.lasso), "the lasso of a gate must not be negative, got ",
+            options.lasso);
     make_space();
   }
 
@@ -118,6 +125,13 @@ class BasicSoftmaxGate {
   const Eigen::MatrixXd& coefficients_in_frame() const { return coefficients_; }
   double temperature() const { return options_.temperature; }
   double ridge() const { return options_.ridge; }
+  double lasso() const { return options_.lasso; }
+  /// The same gate under another lasso.
+  BasicSoftmaxGate penalised(double lasso) const {
+    BasicSoftmaxGate result = *this;
+    result.options_.lasso = lasso;
+    return result;
+  }
   /// Where the adjustment is random, the gates that predictions average.
   std::vector<BasicSoftmaxGate> draws() const requires requires(const Adjust& adjust) { adjust.draw(0); }
   {
@@ -127,7 +141,15 @@ class BasicSoftmaxGate {
   }
   /// K: the share of the observations that each component had in the last M-step; equal before the first.
   const Eigen::VectorXd& weights() const { return shares_; }
-  Index free_parameters() const { return (size() - 1) * coefficients_.rows(); }
+  /// With a lasso, slopes that are zero do not count (Zou, Hastie and Tibshirani, 2007).
+  Index free_parameters() const {
+    if (options_.lasso == 0) return parameters();
+    Index count = size() - 1;
+    for (Index k = 0; k + 1 < size(); ++k) {
+      for (Index j = 1; j < coefficients_.rows(); ++j) count += coefficients_(j, k) != 0 ? 1 : 0;
+    }
+    return count;
+  }
 
   // --- one block ------------------------------------------------------------------------------------------------------
 
@@ -217,7 +239,7 @@ class BasicSoftmaxGate {
     if (!(s.weight > 0)) return;
     next.shares_ = s.counts / s.counts.sum();
     if (size() == 1) return;
-    auto& [system, step, bound, other, slope] = next.space_;
+    auto& [system, step, bound, other, slope, rest] = next.space_;
     const Index p = coefficients_.rows(), free = size() - 1;
     system.setZero();
     for (Index k = 1, pair = 0; k < size(); ++k) {
@@ -248,6 +270,7 @@ class BasicSoftmaxGate {
     }
     for (Index k = 0; k < free; ++k) other.col(k) = step.col(0).segment(k * p, p);
     slope = step.col(0);
+    if (options_.lasso > 0) return take_proximal_step(s, next);
     solve_positive(system, step);
     solve_positive(bound, other);  // of 1/2 I x sum (1, z)(1, z)', above the curvature everywhere
     const double change = largest_change(s.largest, step);
@@ -262,24 +285,43 @@ class BasicSoftmaxGate {
     }
   }
 
-  /// Log prior of the ridge, without its constant.
+  /// Log prior of ridge and lasso, without its constant.
   double offset() const {
     double sum = 0;
     for (Index j = 1; j < coefficients_.rows(); ++j) {
       if (options_.ridge > 0) sum -= 0.5 * penalty(j) * coefficients_.row(j).squaredNorm();
+      if (options_.lasso > 0) sum -= threshold(j) * coefficients_.row(j).cwiseAbs().sum();
     }
     return sum;
+  }
+  /// How far the coefficients are from satisfying the conditions of a maximum (Karush, Kuhn and Tucker), by the
+  /// statistics of an E-step with this gate: the largest derivative of the objective by an intercept, or by a slope (of
+  /// z as given) beyond what the penalty allows.
+  [[gnu::cold]] double kkt_residual(const Statistics& s) const {
+    double largest = 0;
+    for (Index k = 0; k + 1 < size(); ++k) {
+      largest = std::max(largest, std::abs(s.gradient(0, k)) / options_.temperature);
+      for (Index j = 1; j < coefficients_.rows(); ++j) {
+        const double value = coefficients_(j, k), unit = frame_->scale(j - 1) * options_.temperature;
+        const double slope = s.gradient(j, k) - penalty(j) * value;
+        const double excess = value != 0 ? std::abs(slope - std::copysign(threshold(j), value))
+                                         : std::max(0.0, std::abs(slope) - threshold(j));
+        largest = std::max(largest, excess / unit);
+      }
+    }
+    return largest;
   }
 
   // --- unconstrained parameters -----------------------------------------------------------------------------------------
 
-  Index parameters() const { return free_parameters(); }
+  Index parameters() const { return (size() - 1) * coefficients_.rows(); }
   [[gnu::cold]] void pack(Eigen::VectorXd& v, Index& at) const {
-    for (Index i = 0; i < free_parameters(); ++i) v(at++) = coefficients_.data()[i];
+    for (Index i = 0; i < parameters(); ++i) v(at++) = coefficients_.data()[i];
   }
+  /// False with a lasso: its objective has corners, and steps along a gradient would miss the zeros.
   [[gnu::cold]] bool unpack(const Eigen::VectorXd& v, Index& at) {
-    for (Index i = 0; i < free_parameters(); ++i) coefficients_.data()[i] = v(at++);
-    return true;
+    for (Index i = 0; i < parameters(); ++i) coefficients_.data()[i] = v(at++);
+    return options_.lasso == 0;
   }
   [[gnu::cold]] void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const {
     for (Index k = 0; k + 1 < size(); ++k) {
@@ -309,14 +351,14 @@ class BasicSoftmaxGate {
     frame_ = frame;
   }
   /// Whether z tells component k from all others without an error, in the data of the statistics: the slopes have no
-  /// finite maximum then, unless a ridge gives them one.
+  /// finite maximum then, unless a penalty gives them one.
   bool separates(const Statistics& s, Index k) const {
     double mixed = 0;
     for (Index l = 0; l < size(); ++l) {
       if (l != k) mixed += s.pairs(0, std::max(k, l) * (std::max(k, l) - 1) / 2 + std::min(k, l));
     }
     const double alone = std::min(s.counts(k), s.weight - s.counts(k));
-    return options_.ridge == 0 && alone > 1e-6 * s.weight && mixed < 1e-5 * alone;
+    return options_.ridge == 0 && options_.lasso == 0 && alone > 1e-6 * s.weight && mixed < 1e-5 * alone;
   }
   void describe(const Statistics& s, EventLog& log) const {
     for (Index k = 0; k < size() && size() > 1; ++k) {
@@ -349,13 +391,17 @@ class BasicSoftmaxGate {
   /// What an M-step works in.
   struct Space {
     Eigen::MatrixXd system, step, bound, other;
-    Eigen::VectorXd slope;
+    Eigen::VectorXd slope, rest;
   };
 
   [[gnu::cold]] void make_space() {
     const Index p = coefficients_.rows(), free = size() - 1;
-    space_ = {Eigen::MatrixXd(free * p, free * p), Eigen::MatrixXd(free * p, 1), Eigen::MatrixXd(p, p),
-              Eigen::MatrixXd(p, free), Eigen::VectorXd(free * p)};
+    space_ = {Eigen::MatrixXd(free * p, free * p),
+              Eigen::MatrixXd(free * p, 1),
+              Eigen::MatrixXd(p, p),
+              Eigen::MatrixXd(p, free),
+              Eigen::VectorXd(free * p),
+              Eigen::VectorXd(free * p)};
   }
 
   /// The ridge is on slopes by z as given.
@@ -363,6 +409,75 @@ class BasicSoftmaxGate {
     if (j == 0 || options_.ridge == 0) return 0;
     const double scale = frame_->scale(j - 1) * options_.temperature;
     return options_.ridge * scale * scale;
+  }
+
+  /// The lasso's, on a coefficient in the frame.
+  double threshold(Index j) const { return j == 0 ? 0 : options_.lasso * frame_->scale(j - 1) * options_.temperature; }
+
+  /// Of coefficients `from` on, as many as `step` has: the step that maximises slope'step - step'curvature step / 2
+  /// less the lasso, by coordinate ascent (curvature: lower triangle). `rest` becomes slope - curvature step.
+  template <class Curvature, class Step, class Rest>
+  void ascend(const Curvature& curvature, const double* from, Step&& step, Rest&& rest) const {
+    const Index size_of_step = step.size(), p = coefficients_.rows();
+    for (Index i = 0; i < size_of_step; ++i) step(i) = 0;
+    for (int sweep = 0; sweep < 1000; ++sweep) {
+      double gain = 0, total = 0;
+      for (Index i = 0; i < size_of_step; ++i) {
+        const double own = curvature(i, i);
+        if (!(own > 0)) continue;
+        const double before = from[i] + step(i), drawn = own * before + rest(i), least = threshold(i % p);
+        const double after = std::abs(drawn) > least ? (drawn - std::copysign(least, drawn)) / own : 0.0;
+        const double move = after - before;
+        if (move == 0) continue;
+        step(i) = after - from[i];
+        for (Index l = 0; l < size_of_step; ++l) rest(l) -= move * (l >= i ? curvature(l, i) : curvature(i, l));
+        gain += own * move * move;
+        total += own * step(i) * step(i);
+      }
+      if (!(gain > 1e-26 * total)) return;
+    }
+  }
+
+  /// The step of the lasso: what was found without it is in the space of `next`.
+  [[gnu::cold]] void take_proximal_step(const Statistics& s, BasicSoftmaxGate& next) const {
+    Space& space = next.space_;
+    Eigen::MatrixXd &step = space.step, &other = space.other;
+    Eigen::VectorXd &slope = space.slope, &rest = space.rest;
+    const Index p = coefficients_.rows(), free = size() - 1;
+    const double* const now = coefficients_.data();
+    // What a step gains: `linear` by the slope, less what the penalty grows by.
+    const auto gain_of = [&](const auto& taken, double& linear) {
+      linear = 0;
+      double growth = 0;
+      for (Index i = 0; i < free * p; ++i) {
+        linear += slope(i) * taken(i);
+        growth += threshold(i % p) * (std::abs(now[i] + taken(i)) - std::abs(now[i]));
+      }
+      return linear - growth;
+    };
+    double along = 0;
+    rest = slope;
+    ascend(space.system, now, step.col(0), rest);
+    const double gain = gain_of(step.col(0), along), square = std::max(0.0, along - rest.dot(step.col(0)));
+    const double change = largest_change(s.largest, step);
+    double share = 1;  // the penalty is convex: a part of the step costs no more than that part of its growth
+    if (change > 1 || gain < 0.8 * square) {
+      share =
+          square > 0 && change > 0 ? std::min(1.0, std::log1p(change * std::max(0.0, gain) / square) / change) : 1.0;
+    }
+    const double newton = share * gain - square * (share - safe_gain(share, change));
+    rest = slope;
+    for (Index k = 0; k < free; ++k) ascend(space.bound, now + k * p, other.col(k), rest.segment(k * p, p));
+    const auto together = other.reshaped();
+    const double by_bound = gain_of(together, along);
+    const double bounded = by_bound - 0.5 * (along - rest.dot(together));
+    const bool take_newton = newton >= bounded;
+    if (!(std::max(newton, bounded) > 0)) return;
+    for (Index i = 0; i < free * p; ++i) {
+      double& coefficient = next.coefficients_.data()[i];
+      coefficient = take_newton && share < 1 ? coefficient + share * step(i, 0)
+                                             : now[i] + (take_newton ? step(i, 0) : together(i));
+    }
   }
 
   /// The largest change of a difference of two linear predictors that the step may make.
