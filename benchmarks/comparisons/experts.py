@@ -7,10 +7,13 @@ No time is printed before both agree in the mean log-likelihood after the same i
 """
 
 import argparse
+import os
 import pathlib
 import statistics
 import subprocess
 import tempfile
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # flexmix's products are too small for threads, which only wait for each other
 
 from results import circumstances, table, write_section
 
