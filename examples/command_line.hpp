@@ -72,7 +72,7 @@ inline double value_or(const Arguments& given, std::string_view name, double oth
 /// The value of an option that is one of a few words.
 inline std::string one_of(const Arguments& given, std::string_view name, const std::string& otherwise,
                           const std::vector<std::string>& words) {
-  const std::string value = value_or(given, name, otherwise);
+  std::string value = value_or(given, name, otherwise);
   std::string list;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (value == words[i]) return value;

@@ -194,7 +194,7 @@ summary::ExpertsFit fit(const std::string& gate, const std::string& expert, Inde
 summary::ExpertsChoice choose(const Arguments& given, const std::string& gate, const std::string& expert,
                               const summary::RegressionTable& table, const FitOptions& options) {
   const Index most = 1'000'000, n = table.size();
-  const Index wanted = value_or<Index>(given, "--experts", 0, 1, most);
+  const auto wanted = value_or<Index>(given, "--experts", 0, 1, most);
   require(wanted <= n, text::counted(wanted, "expert"), " need at least as many observations, got ", n);
   if (wanted > 0) return {{}, fit(gate, expert, wanted, table, options)};
   summary::ExpertsChoice choice;

@@ -49,7 +49,7 @@ inline Panel experts_panel(Box box, const summary::ExpertsFit& fit, const summar
   const summary::Curves& curves = fit.curves;
   const bool drawn = curves.at.size() > 0;
   const Eigen::VectorXd x = drawn ? Eigen::VectorXd(table.x.row(0).transpose()) : fitted;
-  Range up = Range{y.minCoeff(), y.maxCoeff()};
+  Range up{y.minCoeff(), y.maxCoeff()};
   if (drawn && !classes) up = up.with(curves.low.row(r).minCoeff(), curves.high.row(r).maxCoeff());
   Panel panel(box, around(x), up.wider());
   if (drawn && !classes) panel.band(curves.at, curves.low.row(r), curves.high.row(r), "#777788", 0.18);

@@ -60,8 +60,9 @@ class ExpertsTable {
         continue;
       }
       for (Index j = 0; j < first.value.cols(); ++j) {
-        const std::string& of = columns[static_cast<std::size_t>(j)];
-        add(first.value.rows() > 1 ? name + ", " + of : of, i, j, false);
+        std::string title = first.value.rows() > 1 ? name + ", " : std::string();
+        title += columns[static_cast<std::size_t>(j)];
+        add(title, i, j, false);
       }
     }
   }

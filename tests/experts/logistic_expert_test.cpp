@@ -279,7 +279,7 @@ TEST_CASE("a class never seen, one class only, more covariates than observations
   CHECK(unseen.report.objective <= two.report.objective + 1e-9);  // its probability is taken from the others
 
   const auto constant = fit_experts(SoftmaxGate(2, 1), LogisticExpert(1), Regression(x, MatrixXd::Ones(1, n)));
-  CHECK(constant.report.objective <= 0);
+  CHECK(constant.report.objective <= 1e-12);  // zero, but for the rounding of n logarithms
   CHECK(constant.report.objective > -1e-4);
   CHECK(constant.model.log_density(Regression(x, labels)).allFinite());
   CHECK(reports(constant.report, EventKind::unseen_class, -1, 0));

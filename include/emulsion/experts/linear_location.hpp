@@ -67,6 +67,7 @@ class LinearLocation {
   [[gnu::cold]] static Regularity regularity(const std::vector<Own>& all, const Eigen::VectorXd& weights,
                                              double least) {
     std::vector<LinearExpert> lines;
+    lines.reserve(all.size());
     for (const Own& e : all) lines.push_back(e.line_);
     return LinearExpert::regularity(lines, weights, least);
   }

@@ -281,8 +281,10 @@ class LocationScaleExpert : public LinearLocation<LocationScaleExpert> {
     const double most = fall > 0 ? std::min(1.0, std::max(0.0, slack / fall)) : 1.0;
     Share best{most, gain(most), most < 1};
     if (best.gain >= 0.4 * most * slope) return best;
-    for (double t = most * 0.8; t > 1e-9 * most; t *= 0.8) {
-      const double found = gain(t);
+    constexpr int shortest = 92;  // 0.8^92 is about 1e-9
+    double t = most;
+    for (int step = 0; step < shortest; ++step) {
+      const double found = gain(t *= 0.8);
       if (found > best.gain) best = {t, found, false};
       else if (best.gain > 0) break;
     }

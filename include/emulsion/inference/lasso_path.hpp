@@ -42,8 +42,8 @@ class LassoPath {
   using Model = MixtureOfExperts<Gate, LassoExpert>;
   using Point = LassoPoint<Gate>;
 
-  LassoPath(const Gate& gate, Index covariates, const Regression& data, const LassoPathOptions& options)
-      : data_(data), options_(options), workers_(1), prototype_(gate), covariates_(covariates) {}
+  LassoPath(Gate gate, Index covariates, Regression data, const LassoPathOptions& options)
+      : data_(std::move(data)), options_(options), workers_(1), prototype_(std::move(gate)), covariates_(covariates) {}
 
   [[gnu::cold]] std::vector<Point> operator()() {
     // So large a penalty that no slope is worth it: the fit without slopes.
@@ -116,7 +116,8 @@ class LassoPath {
   /// The smallest penalty under which the fit without slopes is a maximum: the greatest derivative by any slope. That
   /// fit is brought to its own maximum first.
   double largest_penalty(Model& null) {
-    null = climb_to(std::move(null), 1e-9 * greatest_derivative(null), nullptr);
+    const double near = 1e-9 * greatest_derivative(null);
+    null = climb_to(std::move(null), near, nullptr);
     const double largest = greatest_derivative(null);
     require(largest > 0, "no covariate says anything about the response: there is no path");
     return largest * (1 + 1e-8);  // the rounding of the derivatives
