@@ -177,7 +177,7 @@ TEST_CASE("the laws of a mixture of experts: zero-inflated Poisson") {
   }
 }
 
-TEST_CASE("fits recover the parameters of Poisson experts") {
+TEST_CASE("fits recover the parameters of Poisson experts", "[long]") {
   Rng rng(11);
   const Index n = 20'000;
   MatrixXd x(1, n);
@@ -270,4 +270,39 @@ TEST_CASE("misuse of Poisson experts is one sentence") {
   CHECK_THROWS_WITH(PoissonExpert(std::nan(""), one(1)), "the coefficients of an expert must be finite");
   CHECK_THROWS_WITH(ZeroInflatedPoissonExpert(0, one(1), 1.5),
                     "the probability of structural zeros must lie in [0, 1], got 1.5");
+}
+
+TEST_CASE("the distribution function of large rates is the sum of its terms, and quantiles of any rate are found") {
+  for (const double rate : {1.1e4, 3e5, 2e7}) {
+    for (const double away : {-30.0, -8.0, -2.0, -0.3, 0.0, 0.4, 1.0, 5.0, 20.0}) {
+      const double count = std::floor(rate + away * std::sqrt(rate));
+      CAPTURE(rate, away);
+      long double sum = 0, p = std::exp(-poisson_deviance(count, rate) - stirling_excess(count));
+      if (away <= 0) {
+        for (long double k = count; p > 1e-20L * sum; k -= 1) sum += p, p *= k / rate;
+        CHECK(poisson_cumulative(count, rate) == Approx(static_cast<double>(sum)).epsilon(1e-11));
+      } else {
+        for (long double k = count + 1; p *= rate / k, p > 1e-20L * sum; k += 1) sum += p;
+        CHECK(poisson_cumulative(count, rate) == Approx(static_cast<double>(1 - sum)).epsilon(1e-13));
+      }
+    }
+  }
+  CHECK(poisson_cumulative(1e20, 1e20) == Approx(0.5).margin(1e-9));
+  CHECK(poisson_cumulative(9e299, 1e300) == 0);
+  CHECK(poisson_cumulative(1.1e300, 1e300) == 1);
+
+  const PoissonExpert steep(0, Eigen::VectorXd::Constant(1, 1));  // the mean is exp(x)
+  const MixtureOfExperts<ConstantGate, PoissonExpert> model(ConstantGate(1), Components<PoissonExpert>({steep}));
+  Eigen::MatrixXd at(1, 4);
+  at << 1, 10, 40, 600;
+  const auto found = predict(model, at);
+  for (const double probability : {0.05, 0.5, 0.95}) {
+    const Eigen::VectorXd y = found.quantile(probability);
+    for (Index i = 0; i < 4; ++i) {
+      const double mean = std::exp(at(0, i)), below = std::nextafter(y(i), -1.0);
+      CHECK(y(i) == std::floor(y(i)));
+      CHECK(poisson_cumulative(y(i), mean) >= probability);
+      CHECK(poisson_cumulative(below, mean) < probability);
+    }
+  }
 }

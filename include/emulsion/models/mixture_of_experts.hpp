@@ -107,12 +107,12 @@ Eigen::MatrixXd response_locations(const Expert& expert, const Points<>& x) {
 template <class Gate, class Expert>
 class ExpertPrediction {
  public:
-  ExpertPrediction(const Gate& gate, std::vector<Expert> experts, const Covariates& at)
-      : experts_(std::move(experts)), weights_(gate_probabilities(gate, at)) {
+  ExpertPrediction(const Gate& gate, std::vector<Expert> experts, const Covariates& at) : experts_(std::move(experts)) {
     require(at.x().dimension() == experts_.front().covariates(), "expected ", experts_.front().covariates(),
             " covariates, got ", at.x().dimension(), " (x is ", at.x().dimension(), " x ", at.size(),
             "; an observation is a column, rows(x) adapts rows)");
     require_finite(at.x(), "covariate");
+    weights_ = gate_probabilities(gate, at);
     for (const Expert& expert : experts_) {
       means_.push_back(expert.mean(at.x()));
       locations_.push_back(response_locations(expert, at.x()));
@@ -159,7 +159,7 @@ class ExpertPrediction {
     for (Index i = 0; i < size(); ++i) result(i) = below(value, response, i);
     return result;
   }
-  /// The value y with P(y_r <= y | x) = probability (0 < probability < 1), m: by bisection, to rounding.
+  /// The least value y with P(y_r <= y | x) >= probability (0 < probability < 1), m: by bisection, to rounding.
   Eigen::VectorXd quantile(double probability, Index response = 0) const {
     check(response);
     require(probability > 0 && probability < 1, "the probability of a quantile must lie in (0, 1), got ", probability);
@@ -179,7 +179,8 @@ class ExpertPrediction {
         if (middle == low || middle == high) break;
         (below(middle, response, i) < probability ? low : high) = middle;
       }
-      result(i) = high;
+      const double whole = std::floor(high);  // of counts: halvings towards zero never arrive
+      result(i) = below(whole, response, i) >= probability ? whole : high;
     }
     return result;
   }
