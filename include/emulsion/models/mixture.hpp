@@ -150,8 +150,10 @@ class Mixture {
   }
 
   void check(const Data& x) const {
-    each([&](const auto& term) {
-      if constexpr (requires { term.check(x); }) term.check(x);
+    bank().check(x);  // first: what is wrong with covariates that the gate shares is said of the experts'
+    indexed([&](auto i) {
+      const auto& term = std::get<i>(terms_);
+      if constexpr (i != 1 && requires { term.check(x); }) term.check(x);
     });
   }
   void inspect(const Data& x, EventLog& log) const { bank().inspect(x, log); }
@@ -180,7 +182,8 @@ class Mixture {
     if constexpr (requires { gate().regularity(least); }) found.join(gate().regularity(least));
     return found;
   }
-  bool emptied(Index k) const { return !(weights()(k) > 0); }
+  /// Whether the share of component k is less than the rounding of one.
+  bool emptied(Index k) const { return !(weights()(k) > std::numeric_limits<double>::epsilon()); }
   Index at_floor(Index k) const {
     Index count = bank().at_floor(k);
     if constexpr (requires { gate().at_floor(k); }) count += gate().at_floor(k);
