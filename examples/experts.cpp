@@ -141,17 +141,15 @@ summary::RegressionTable read(const Arguments& given, const std::string& path, c
     table.classes = in_order(found.label_names(), labels);
     require(table.classes.size() >= 2, "logistic experts tell classes apart, and '", responses[0], "' has only '",
             table.classes[0], "'");
+    require(2 * static_cast<Index>(table.classes.size()) <= labels.size(), "'", found.label_name(), "' has ",
+            table.classes.size(), " classes in ", labels.size(),
+            " rows: is it a number? Logistic experts tell few apart");
     table.y = labels.cast<double>().transpose();
-    table.responses = responses;
+    table.responses = {found.label_name()};
   } else {
     CsvTable y = columns(responses);
     table.responses = y.names();
     table.y = std::move(y).matrix();
-  }
-  for (const std::string& name : table.responses) {
-    if (std::find(table.covariates.begin(), table.covariates.end(), name) != table.covariates.end()) {
-      throw UsageError("'" + name + "' is a response and a covariate");
-    }
   }
   table.own_gate = given.contains("--gate-covariates");
   if (table.own_gate) {
@@ -161,6 +159,15 @@ summary::RegressionTable read(const Arguments& given, const std::string& path, c
   } else {
     table.gate_covariates = table.covariates;
     table.z = table.x;
+  }
+  for (const std::string& name : table.responses) {
+    const auto refuse = [&](const std::vector<std::string>& others, const char* what) {
+      if (std::find(others.begin(), others.end(), name) != others.end()) {
+        throw UsageError("'" + name + "' is a response and a " + what);
+      }
+    };
+    refuse(table.covariates, "covariate");
+    refuse(table.gate_covariates, "gate covariate");
   }
   return table;
 }

@@ -208,6 +208,9 @@ TEST_CASE("csv: labels are numbered by first appearance") {
   CHECK(shown(table.matrix()) == "1 2 3 4 5");
   CHECK(table.names() == Names{"x"});
   CHECK(shown(table.labels().transpose()) == "0 1 0 2 3");
+  CHECK(table.label_name() == "s");
+  CHECK(parse_csv("s,x\nv,1\nw,2\n", {.label = "1"}).label_name() == "s");
+  CHECK(parse_csv("x\n1\n").label_name().empty());
   CHECK(table.label_names() == Names{"v", " u", "u", "10"});
   CHECK(shown(parse_csv("5,u\n6,v\n7,u\n", {.label = "2"}).labels().transpose()) == "0 1 0");
 

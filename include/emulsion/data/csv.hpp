@@ -48,6 +48,9 @@ class BasicCsvTable {
   /// n labels, numbered from 0 by first appearance (-1: missing); empty if no label column was asked for.
   const Labels& labels() const& { return labels_; }
   Labels labels() && { return std::move(labels_); }
+  /// The name of the label column; empty if none was asked for.
+  const std::string& label_name() const& { return label_name_; }
+  std::string label_name() && { return std::move(label_name_); }
   /// The text of each label: observation i has label_names()[labels()(i)].
   const std::vector<std::string>& label_names() const& { return label_names_; }
   std::vector<std::string> label_names() && { return std::move(label_names_); }
@@ -58,6 +61,7 @@ class BasicCsvTable {
   Matrix matrix_;
   Labels labels_;
   std::vector<std::string> names_;
+  std::string label_name_;
   std::vector<std::string> label_names_;
 };
 using CsvTable = BasicCsvTable<>;
@@ -154,6 +158,7 @@ class CsvParser {
   /// Fills row_, label_ and the names of the table.
   void choose_columns() {
     label_ = options_.label.empty() ? names_.size() : find_column(options_.label);
+    if (label_ < names_.size()) table_.label_name_ = names_[label_];
     std::vector<std::size_t> columns;
     for (const std::string& choice : options_.columns) columns.push_back(find_column(choice));
     std::map<std::string, Index, std::less<>> seen;
