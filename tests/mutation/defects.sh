@@ -129,6 +129,18 @@ defect 'residuals without their covariance with x' 'experts' \
 defect 'experts forget the unit of y' 'experts' \
   'jacobian += std::log(frame_->scale(p + r));' ''
 
+# Penalised experts and gates
+defect 'shrunk half as much as the penalty asks' 'penalised' \
+  'return v * penalty_.lambda * penalty_.alpha * unit_of(j);' 'return 0.5 * v * penalty_.lambda * penalty_.alpha * unit_of(j);'
+defect 'ridge of an elastic net halved' 'penalised' \
+  'return penalty_.lambda * (1 - penalty_.alpha) * unit_of(j) * unit_of(j);' \
+  'return 0.5 * penalty_.lambda * (1 - penalty_.alpha) * unit_of(j) * unit_of(j);'
+defect 'objective of a gate without its lasso' 'penalised' \
+  'if (options_.lasso > 0) sum -= threshold(j) * coefficients_.row(j).cwiseAbs().sum();' ''
+defect 'lasso of a gate on slopes of other units' 'penalised' \
+  'return j == 0 ? 0 : options_.lasso * frame_->scale(j - 1) * options_.temperature;' \
+  'return j == 0 ? 0 : options_.lasso * options_.temperature;'
+
 # Posteriors of experts and of softmax gates
 defect 'uncertain intercept of an expert costs nothing' 'expert_posterior' '- 0.5 * responses() / k_.kappa();' ';'
 defect 'uncertain slopes cost nothing' 'expert_posterior' \

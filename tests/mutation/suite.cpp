@@ -153,6 +153,7 @@ void run(std::uint64_t seed) {
 #elif defined(PART_experts)
 #include "emulsion/experts/linear.hpp"
 #include "emulsion/gates/softmax.hpp"
+#include "emulsion/inference/seed_regression.hpp"
 #include "emulsion/testing/expert_laws.hpp"
 void run(std::uint64_t seed) {
   Rng rng(seed);
@@ -166,6 +167,78 @@ void run(std::uint64_t seed) {
   using Model = MixtureOfExperts<SoftmaxGate, LinearExpert>;
   const Model start(SoftmaxGate(2, 2), Components<LinearExpert>(std::vector<LinearExpert>(2, LinearExpert(2))));
   report("experts", testing::expert_laws(start, Regression(x, y), seed, {.exact_gate = false}));
+}
+#elif defined(PART_penalised)
+#include "emulsion/experts/lasso.hpp"
+#include "emulsion/gates/softmax.hpp"
+#include "emulsion/inference/em.hpp"
+#include "emulsion/inference/seed.hpp"
+#include "emulsion/inference/seed_regression.hpp"
+#include "emulsion/models/mixture_of_experts.hpp"
+constexpr double gate_lasso = 3, gate_ridge = 2, lambda = 8, alpha = 0.6;
+using Model = MixtureOfExperts<SoftmaxGate, LassoExpert>;
+struct Parameters {
+  Eigen::VectorXd gate;                // 1 + p
+  std::vector<Eigen::VectorXd> lines;  // 1 + p
+  std::vector<double> variances;
+};
+/// The log-likelihood less the penalties, by their formulas.
+double value(const Parameters& at, const Eigen::MatrixXd& x, const Eigen::MatrixXd& y) {
+  double sum = -gate_lasso * at.gate.tail(2).lpNorm<1>() - gate_ridge / 2 * at.gate.tail(2).squaredNorm();
+  for (const Eigen::VectorXd& line : at.lines) {
+    sum -= lambda * (alpha * line.tail(2).lpNorm<1>() + (1 - alpha) / 2 * line.tail(2).squaredNorm());
+  }
+  for (Index i = 0; i < x.cols(); ++i) {
+    const double odds = at.gate(0) + at.gate.tail(2).dot(x.col(i));
+    double density = 0;
+    for (std::size_t k = 0; k < 2; ++k) {
+      const double error = y(0, i) - at.lines[k](0) - at.lines[k].tail(2).dot(x.col(i)), v = at.variances[k];
+      density += std::exp(-0.5 * error * error / v) / std::sqrt(two_pi * v) / (1 + std::exp(k == 0 ? -odds : odds));
+    }
+    sum += std::log(density);
+  }
+  return sum;
+}
+void run(std::uint64_t seed_of) {
+  Rng rng(seed_of);
+  const Index n = 120;
+  Eigen::MatrixXd x(2, n), y(1, n);
+  for (Index i = 0; i < n; ++i) {
+    x.col(i) << rng.normal(), 1 + rng.normal();
+    const bool first = rng.uniform() < 1 / (1 + std::exp(-0.3 - 1.5 * x(0, i)));
+    y(0, i) = (first ? 3 + 2 * x(0, i) : -2 - x(1, i)) + 0.7 * rng.normal();
+  }
+  const Model prototype(SoftmaxGate(2, 2, {.ridge = gate_ridge, .lasso = gate_lasso}),
+                        Components<LassoExpert>(std::vector<LassoExpert>(2, LassoExpert(2, {lambda, alpha}))));
+  const Regression data(x, y);
+  const auto fit = em(emulsion::seed(prototype, data, rng), data, {.tolerance = 1e-13});
+  const auto parameters = [](const Model& m) {
+    Parameters found{m.gate().coefficients().col(0), {}, {}};
+    for (Index k = 0; k < 2; ++k) {
+      Eigen::VectorXd line(3);
+      line << m[k].intercept(), m[k].slopes().transpose();
+      found.lines.push_back(line), found.variances.push_back(m[k].covariance()(0, 0));
+    }
+    return found;
+  };
+  const Parameters found = parameters(fit.model);
+  const double highest = value(found, x, y);
+  const auto check = [](bool holds, const char* law) {
+    if (!holds) report("penalised", {std::string("seed 0: ") + law + " ("});
+  };
+  check(std::abs(highest - fit.report.objective) < 1e-9 * std::abs(highest), "the objective is the penalised one");
+  for (const double away : {-1e-3, 1e-3}) {
+    for (Index j = 0; j < 3; ++j) {
+      Parameters other = found;
+      other.gate(j) += away;
+      check(value(other, x, y) <= highest, "the gate is at a maximum");
+      for (std::size_t k = 0; k < 2; ++k) {
+        other = found;
+        other.lines[k](j) += away;
+        check(value(other, x, y) <= highest, "the lines are at a maximum");
+      }
+    }
+  }
 }
 #elif defined(PART_expert_posterior)
 #include "emulsion/experts/matrix_normal_wishart.hpp"
