@@ -152,7 +152,7 @@ TEST_CASE("converged is true: overlapping components, from 20 to 10,000 observat
   }
 }
 
-TEST_CASE("converged is true: death notices, counts of too little spread, one rate too many") {
+TEST_CASE("converged is true: death notices, counts of too little spread, one rate too many", "[long]") {
   const reference::Counted notices = reference::death_notices();
   for (const auto& start : {two_rates(1, 3), two_rates(2.5, 2), two_rates(0.1, 8)}) {
     examine("P1", start, weighted(notices.x, notices.counts));

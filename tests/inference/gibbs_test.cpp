@@ -83,7 +83,7 @@ double distance(const Posterior& prior, const PartitionPrior& partitions, const 
 
 }  // namespace
 
-TEST_CASE("a sampler visits every partition of five observations as often as it is probable") {
+TEST_CASE("a sampler visits every partition of five observations as often as it is probable", "[long]") {
   const Eigen::MatrixXd x = (Eigen::MatrixXd(1, 5) << -1.2, -0.9, 0.3, 1.4, 1.9).finished();
   const NormalWishart gaussian(Eigen::VectorXd::Zero(1), 0.5, 3, Eigen::MatrixXd::Constant(1, 1, 0.6));
   for (const auto& partitions :
@@ -100,7 +100,7 @@ TEST_CASE("a sampler visits every partition of five observations as often as it 
   CHECK(distance(items, PartitionPrior::dirichlet_process(1), answers, true, true) < 0.02);
 }
 
-TEST_CASE("variational standard deviations of means are at most 1.02 times the sampler's") {
+TEST_CASE("variational standard deviations of means are at most 1.02 times the sampler's", "[long]") {
   const auto check = [](const Eigen::MatrixXd& x) {
     const NormalWishart prior = weak_prior(Points<double>(x));
     const auto fit = fit_bayesian_mixture(x, DirichletGate(2, 1.0), {.moves = 0});
@@ -144,7 +144,7 @@ TEST_CASE("variational standard deviations of means are at most 1.02 times the s
   check(x);
 }
 
-TEST_CASE("simulation-based calibration: ranks of the truth among draws are uniform") {
+TEST_CASE("simulation-based calibration: ranks of the truth among draws are uniform", "[long]") {
   // Talts, Betancourt, Simpson, Vehtari and Gelman (2018): parameters from the prior, data from them, draws from the
   // posterior; the rank of the true number of groups among those of the draws, ties broken at random, must be uniform.
   const NormalWishart prior(Eigen::VectorXd::Zero(1), 0.3, 4, Eigen::MatrixXd::Constant(1, 1, 1));

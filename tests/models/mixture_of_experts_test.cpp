@@ -79,6 +79,11 @@ TEST_CASE("E1a: one exact EM step, the gate iterated at fixed responsibilities")
   }
   const MatrixXd slopes =
       (MatrixXd(2, 2) << 0.8951472693430895, 1.86814013047826, 2.9629358041743843, -0.9918641828180557).finished();
+  // The gate's Newton step, of which as much is taken as is certain to climb: log(1 + m) / m of it, m = 1.5 or so.
+  const VectorXd newton = (VectorXd(2) << 0.69458 - 0.5, -2.25872 + 1).finished();
+  const VectorXd step = once.gate().coefficients().col(0) - e1_gate().col(0);
+  CHECK(step(0) / newton(0) == Approx(step(1) / newton(1)).epsilon(1e-4));
+  CHECK(step(0) / newton(0) > 0.5);
   const VectorXd deviations = (VectorXd(2) << 0.16869214696700488, 0.07021672573242636).finished();
   for (const Model* found : std::initializer_list<const Model*>{&once, &next}) {
     for (Index k = 0; k < 2; ++k) {
@@ -90,6 +95,8 @@ TEST_CASE("E1a: one exact EM step, the gate iterated at fixed responsibilities")
   CHECK(next.gate().coefficients()(0, 0) == Approx(1.1791176279204392).epsilon(1e-9));
   CHECK(next.gate().coefficients()(1, 0) == Approx(-3.929906625167291).epsilon(1e-9));
   CHECK(next.log_likelihood(data) == Approx(9.300444379938215).epsilon(1e-9));
+  const MatrixXd after = next.responsibilities(data);
+  for (Index i = 0; i < 12; ++i) CHECK(after(i, 0) == Approx(reference::e1a_after()(i)).epsilon(1e-7));
 }
 
 TEST_CASE("a gate without covariates is a mixture; one expert is a regression") {
@@ -136,7 +143,12 @@ TEST_CASE("E4: a Gaussian gate with linear experts is the joint Gaussian mixture
   CHECK(fit.model[low].intercept()(0) == Approx(1.3328511906475).epsilon(1e-6));
   CHECK(fit.model[low].covariance()(0, 0) == Approx(0.06354791683981442).epsilon(1e-6));
   CHECK(fit.model[1 - low].slopes()(0, 0) == Approx(0.026094535266510597).epsilon(1e-6));
+  CHECK(fit.model[1 - low].intercept()(0) == Approx(2.2029311827076477).epsilon(1e-6));
+  CHECK(fit.model[1 - low].covariance()(0, 0) == Approx(0.14542365879891606).epsilon(1e-6));
+  CHECK(fit.model.weights()(low) == Approx(0.35587286471306095).epsilon(1e-6));
   CHECK(fit.model.gate()[low].mean()(0) == Approx(54.4785165631895).epsilon(1e-7));
+  CHECK(fit.model.gate()[low].covariance()(0, 0) == Approx(33.69728311799006).epsilon(1e-6));
+  CHECK(fit.model.gate()[1 - low].mean()(0) == Approx(79.96811537201151).epsilon(1e-7));
   CHECK(fit.model.gate()[1 - low].covariance()(0, 0) == Approx(36.04620833916091).epsilon(1e-6));
   const auto at = predict(fit.model, MatrixXd::Constant(1, 1, 70));
   CHECK(at.weights()(0, low) == Approx(0.05974478207387084).epsilon(1e-6));

@@ -265,7 +265,7 @@ TEST_CASE("data replicated c times approach EM like 1 / c") {
   CHECK(before < 0.01);
 }
 
-TEST_CASE("superfluous experts empty out or are removed") {
+TEST_CASE("superfluous experts empty out or are removed", "[long]") {
   Rng rng(6);
   const Index n = 300;
   MatrixXd x(1, n), y(1, n);
