@@ -208,7 +208,7 @@ TEST_CASE("predictions of classes") {
   CHECK_THROWS_WITH(class_probabilities(model, MatrixXd::Ones(2, 3)), ContainsSubstring("expected 1"));
 }
 
-TEST_CASE("fits recover the parameters of logistic experts") {
+TEST_CASE("fits recover the parameters of logistic experts", "[long]") {
   Rng rng(21);
   const Index n = 40'000;
   MatrixXd x(2, n);

@@ -142,7 +142,7 @@ TEST_CASE("normal errors: degrees of freedom without end, and the fit of a linea
   CHECK(far == Approx(normal.log_likelihood(Regression(x, y))).epsilon(1e-7));
 }
 
-TEST_CASE("outliers: a Student t expert resists them") {
+TEST_CASE("outliers: a Student t expert resists them", "[long]") {
   Rng rng(4);
   const Index n = 300;
   const MatrixXd x = covariates(1, n, rng);

@@ -166,7 +166,7 @@ void check_outlier(double value, Index dimension, const GaussianMixtureOptions& 
 
 }  // namespace
 
-TEST_CASE("row 20: one outlier of 1e15") {
+TEST_CASE("row 20: one outlier of 1e15", "[long]") {
   for (const double value : {1e15, -1e15}) {
     for (const Index dimension : {0, 1}) {
       for (const Covariance structure : structures) check_outlier(value, dimension, options_of(structure));
