@@ -389,7 +389,8 @@ TEST_CASE("paths of other gates, of the elastic net, and of one expert") {
 
 // That six of ten zeros be found was asked of this once, and is not true of the method: the penalty that BIC chooses is
 // small, since it shrinks the slopes that matter too. Who sees the labels finds no more; that is the measure.
-TEST_CASE("the point of the best BIC finds the slopes that are there, and as many zeros as one who sees the labels", "[long]") {
+TEST_CASE("the point of the best BIC finds the slopes that are there, and as many zeros as one who sees the labels",
+          "[long]") {
   const Sparse truth;
   MatrixXd slopes(6, 3);
   slopes << truth.lines.bottomRows(6), truth.gate.col(0).tail(6);
