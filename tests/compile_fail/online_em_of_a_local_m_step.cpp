@@ -3,7 +3,7 @@
 #include "emulsion/inference/online_em.hpp"
 #include "emulsion/models/mixture.hpp"
 
-/// A model whose M-step is one Newton step, as of a softmax gate.
+/// A model whose M-step is one Newton step, as of a softmax gate, but which cannot recentre its statistics.
 struct Newton : emulsion::MixtureOf<emulsion::Poisson> {
   using emulsion::MixtureOf<emulsion::Poisson>::Mixture;
   static constexpr bool local_m_step = true;

@@ -80,11 +80,25 @@ concept DescribedTerm = requires(const T& t, const typename T::Statistics& s, Ev
 };
 
 /// A model, a term or a component whose statistics are value, gradient and curvature at the present parameters, and
-/// whose M-step is one step from there: they must not be averaged over iterations, and drivers damp the step where the
-/// objective would fall.
+/// whose M-step is one step from there: drivers damp it where the objective would fall. Statistics of several
+/// iterations can be averaged only if it is Recentred too.
 template <class T>
 concept LocalMStep = requires {
   requires T::local_m_step;
+};
+
+/// A model, a term or a component that can tell what local statistics say elsewhere. A driver that keeps statistics
+/// over an M-step calls now.recentre(s, before) for them: s were collected, or recentred last, at `before`; afterwards
+/// they are those of the same local model of the objective about `now`,
+///
+///   gradient -= curvature (theta_now - theta_before)
+///
+/// or a closer form that the family knows, with the same derivative at `before`. It is linear in s up to what only
+/// bounds steps, so that sums can be recentred as their parts; and it leads back: there and back again changes nothing.
+/// Both must be of one frame. Penalties are no part of it: maximize() adds them where it is.
+template <class T>
+concept Recentred = requires(const T& t, typename T::Statistics& s) {
+  t.recentre(s, t);
 };
 
 /// A component that reads a block in a form of its own, made once for all components of a mixture.

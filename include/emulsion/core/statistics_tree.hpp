@@ -24,6 +24,11 @@ class StatisticsTree {
       sum += at(2 * node + 1);
     }
   }
+  /// Changes all batches and their sums alike, by what is linear. Cost: 2 x batches calls.
+  template <class F>
+  void each(const F& f) {
+    for (std::size_t i = 1; i < nodes_.size(); ++i) f(nodes_[i]);
+  }
   const S& total() const { return nodes_[1]; }
 
  private:

@@ -28,6 +28,18 @@ inline void add_design_squares(PackedPoints<double>& x, const double* w, double*
   }
 }
 
+/// to (m) += M v, M symmetric: m (m + 1) / 2 numbers, its lower triangle column by column. `v`: j -> v_j.
+template <class V>
+void add_packed_product(const double* lower, Index m, const V& v, double* to) {
+  for (Index j = 0; j < m; ++j) {
+    to[j] += *lower++ * v(j);
+    for (Index i = j + 1; i < m; ++i, ++lower) {
+      to[i] += *lower * v(j);
+      to[j] += *lower * v(i);
+    }
+  }
+}
+
 /// largest (1 + p) = max(largest, |(1, x_i)|) over the observations with w_i > 0.
 inline void widen_design_ranges(const PackedPoints<double>& x, const double* w, double* largest) {
   *largest = 1;

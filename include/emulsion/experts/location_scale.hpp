@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "emulsion/core/newton_step.hpp"
+#include "emulsion/experts/design_sums.hpp"
 #include "emulsion/experts/linear_location.hpp"
 
 namespace emulsion {
@@ -203,6 +204,31 @@ class LocationScaleExpert : public LinearLocation<LocationScaleExpert> {
   [[gnu::cold]] static void maximize_all(const std::vector<Statistics>& s, const std::vector<LocationScaleExpert>& now,
                                          std::vector<LocationScaleExpert>& next, Workspace& work) {
     for (std::size_t k = 0; k < s.size(); ++k) now[k].maximize(s[k], next[k], work);
+  }
+
+  /// What the statistics of `from` say of these parameters; see Recentred. Those of a prototype, whose errors are of
+  /// another size, say nothing.
+  [[gnu::cold]] void recentre(Statistics& s, const LocationScaleExpert& from) const {
+    if (from.prototype_) return s *= 0, void();
+    const double ratio = precision() / from.precision();
+    const Index p = covariates();
+    // - D and - A, in deviations of `from`
+    const auto mean = [&](Index j) {
+      return from.precision() * (from.line_.coefficients()(0, j) - line_.coefficients()(0, j));
+    };
+    const auto variance = [&](Index j) { return j == 0 ? 2 * std::log(ratio) : from.tilt_(j - 1) - tilt_(j - 1); };
+    add_packed_product(s.inner.data(), p + 1, mean, s.by_mean.data());
+    add_packed_product(s.cross.data(), p + 1, variance, s.by_mean.data());
+    add_packed_product(s.cross.data(), p + 1, mean, s.by_variance.data());
+    add_packed_product(
+        s.square.data(), p + 1, [&](Index j) { return 0.5 * variance(j); }, s.by_variance.data());
+    s.by_mean /= ratio, s.inner /= ratio * ratio, s.cross /= ratio;
+    double change = 0, most = 0;  // how far log variances can have fallen, and how far they can lie below the centre's
+    for (Index j = 1; j <= p; ++j) {
+      change += std::abs(variance(j)) * s.largest(j);
+      most += std::abs(tilt_(j - 1)) * s.largest(j);
+    }
+    s.depth = std::min(s.depth + change, most);
   }
 
   // --- unconstrained parameters: those of the line, and the slopes of the log variance in the frame -----------------------

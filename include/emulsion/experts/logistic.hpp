@@ -143,6 +143,8 @@ class LogisticExpert {
   }
   /// One step up the weighted log-likelihood (and the ridge) that cannot lead down.
   void maximize(const Statistics& s, LogisticExpert& next) const { softmax_.maximize(s, next.softmax_); }
+  /// What the statistics of `from` say of these coefficients; see Recentred.
+  void recentre(Statistics& s, const LogisticExpert& from) const { softmax_.recentre(s, from.softmax_); }
   /// Log prior of the ridge, without its constant.
   double offset() const { return softmax_.offset(); }
 

@@ -48,20 +48,22 @@ class PoissonExpert {
     Eigen::VectorXd counts;     // 1 + p: sums of y (1, x)
     Eigen::VectorXd curvature;  // sums of e^eta (1, x)(1, x)', lower triangle column by column
     Eigen::VectorXd largest;    // 1 + p: max |(1, x)|, of observations that count
+    Eigen::VectorXd drift;  // 1 + p: by how much sums of e^eta (1, x) differ from the first column of the curvature,
+                            // since they were recentred
 
     Statistics& operator+=(const Statistics& other) {
-      weight += other.weight, counts += other.counts, curvature += other.curvature;
+      weight += other.weight, counts += other.counts, curvature += other.curvature, drift += other.drift;
       largest = largest.cwiseMax(other.largest);
       return *this;
     }
     Statistics& operator*=(double c) {
-      weight *= c, counts *= c, curvature *= c;
+      weight *= c, counts *= c, curvature *= c, drift *= c;
       if (c == 0) largest.setZero();
       return *this;
     }
     template <class Visitor>
     void visit(Visitor&& visitor) {
-      visitor(weight), visitor(counts), visitor(curvature), visitor(largest);
+      visitor(weight), visitor(counts), visitor(curvature), visitor(largest), visitor(drift);
     }
   };
   /// A block as all experts of a model read it, and room for what one of them makes of it.
@@ -171,7 +173,8 @@ class PoissonExpert {
 
   Statistics statistics() const {
     const Index p = coefficients_.size();
-    return {0, Eigen::VectorXd::Zero(p), Eigen::VectorXd::Zero(p * (p + 1) / 2), Eigen::VectorXd::Zero(p)};
+    const Eigen::VectorXd zero = Eigen::VectorXd::Zero(p);
+    return {0, zero, Eigen::VectorXd::Zero(p * (p + 1) / 2), zero, zero};
   }
 
   /// Adds the block with weights w (b): gradient and curvature at these coefficients.
@@ -193,21 +196,31 @@ class PoissonExpert {
   /// observations.
   [[gnu::cold]] void maximize(const Statistics& s, PoissonExpert& next) const {
     next.coefficients_ = coefficients_;
-    const double expected = s.curvature(0), ratio = s.counts(0) / expected;
-    if (!(s.weight > 0) || !(expected > 0) || !std::isfinite(expected)) return;
-    // Means times the ratio have the right sum; without counts there is no such intercept.
-    const bool moved = ratio > 0 && std::isfinite(ratio);
+    const double collected = s.curvature(0), expected = collected + s.drift(0), ratio = s.counts(0) / expected;
+    if (!(s.weight > 0) || !(collected > 0) || !std::isfinite(collected)) return;
+    // Means times the ratio have the right sum; without counts there is no such intercept. Where recentring has taken
+    // half of the sum away, what is left of it is no base for a logarithm.
+    const bool moved = ratio > 0 && std::isfinite(ratio) && expected > 0.5 * collected;
     const double factor = moved ? ratio : 1;
     if (moved) next.coefficients_(0) += std::log(ratio);
     auto& [system, step] = next.space_;
     const Index p = coefficients_.size();
     for (Index j = 0, at = 0; j < p; ++j) {
-      step(j, 0) = s.counts(j) - factor * s.curvature(j);
+      step(j, 0) = s.counts(j) - factor * (s.curvature(j) + s.drift(j));
       for (Index i = j; i < p; ++i) system(i, j) = factor * s.curvature(at++);
     }
     solve_positive(system, step);
     const double share = safe_share(largest_change(step.col(0), s.largest));
     if (std::isfinite(share) && step.allFinite()) next.coefficients_ += share * step.col(0);
+  }
+
+  /// What the statistics of `from` say of these coefficients; see Recentred. The change of the intercept multiplies
+  /// every mean, which is exact; that of the slopes is linear.
+  [[gnu::cold]] void recentre(Statistics& s, const PoissonExpert& from) const {
+    const auto change = [&](Index j) { return j == 0 ? 0.0 : coefficients_(j) - from.coefficients_(j); };
+    add_packed_product(s.curvature.data(), coefficients_.size(), change, s.drift.data());
+    const double rise = std::exp(std::clamp(coefficients_(0) - from.coefficients_(0), -300.0, 300.0));
+    s.curvature *= rise, s.drift *= rise;
   }
 
   // --- unconstrained parameters: the coefficients in the frame --------------------------------------------------------------
@@ -221,7 +234,7 @@ class PoissonExpert {
     return coefficients_.allFinite();
   }
   [[gnu::cold]] void gradient(const Statistics& s, Eigen::VectorXd& v, Index& at) const {
-    for (Index j = 0; j < coefficients_.size(); ++j) v(at++) = s.counts(j) - s.curvature(j);
+    for (Index j = 0; j < coefficients_.size(); ++j) v(at++) = s.counts(j) - s.curvature(j) - s.drift(j);
   }
 
   // --- data -----------------------------------------------------------------------------------------------------------

@@ -161,6 +161,12 @@ class StudentTExpert : public LinearLocation<StudentTExpert> {
   }
   [[gnu::cold]] Workspace workspace() const { return {line_.workspace()}; }
 
+  /// What the statistics of `from` say of these parameters; see Recentred: their logarithms of latent precisions are
+  /// relative to the degrees of freedom, all else is not local.
+  void recentre(Statistics& s, const StudentTExpert& from) const {
+    s.divergence += s.weight * (log_minus_digamma(from.posterior_shape()) - log_minus_digamma(posterior_shape()));
+  }
+
   // --- unconstrained parameters: those of the line, and log nu ---------------------------------------------------------
 
   Index parameters() const { return free_parameters(); }

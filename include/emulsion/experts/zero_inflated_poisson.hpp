@@ -128,6 +128,11 @@ class ZeroInflatedPoissonExpert {
     counted_.maximize(s.counted, next.counted_);
   }
 
+  /// What the statistics of `from` say of these coefficients; see Recentred.
+  void recentre(Statistics& s, const ZeroInflatedPoissonExpert& from) const {
+    counted_.recentre(s.counted, from.counted_);
+  }
+
   // --- unconstrained parameters: coefficients in the frame, roots of pi and 1 - pi --------------------------------------------
 
   Index parameters() const { return counted_.parameters() + structure_.parameters(); }

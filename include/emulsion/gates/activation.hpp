@@ -190,6 +190,20 @@ class ActivationGate {
     v += step.col(0);
     next.unpack(v, at = 0);
   }
+  /// What the statistics of `from` say of these parameters, by the information there; see Recentred.
+  [[gnu::cold]] void recentre(Statistics& s, const ActivationGate& from) const {
+    Eigen::VectorXd here(parameters()), there(parameters());
+    Index at = 0;
+    pack(here, at);
+    from.pack(there, at = 0);
+    for (Index c = 0; c < here.size(); ++c) {
+      s.gradient(c) -= s.information(c, c) * (here(c) - there(c));
+      for (Index r = c + 1; r < here.size(); ++r) {
+        s.gradient(r) -= s.information(r, c) * (here(c) - there(c));
+        s.gradient(c) -= s.information(r, c) * (here(r) - there(r));
+      }
+    }
+  }
   double offset() const { return 0; }
 
   Index parameters() const { return size() * covariates() + size() - 1 + (estimated_ ? 1 : 0); }

@@ -204,6 +204,16 @@ class BayesianSoftmaxGate {
     next.refresh();
   }
 
+  /// What the statistics of `from` say of this posterior, by the bound on the curvature; see Recentred.
+  [[gnu::cold]] void recentre(Statistics& s, const BayesianSoftmaxGate& from) const {
+    Eigen::MatrixXd back = from.mean_.coefficients_in_frame() - mean_.coefficients_in_frame();
+    centre(back);
+    for (Index k = 0; k < size(); ++k) {
+      add_packed_product(
+          s.second.data(), back.rows(), [&](Index j) { return 0.5 * back(j, k); }, &s.gradient(0, k));
+    }
+  }
+
   /// Minus the divergence of the posterior from the prior, in nats.
   double offset() const { return -divergence_; }
 

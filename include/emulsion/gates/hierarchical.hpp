@@ -105,6 +105,10 @@ class HierarchicalGate {
       each_leaf(nodes_[i], [&](Index branch, Index leaf) { next.shares_(leaf) *= share(branch); });
     }
   }
+  /// What the statistics of `from` say of these coefficients; see Recentred.
+  void recentre(Statistics& s, const HierarchicalGate& from) const {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i].gate.recentre(s.nodes[i], from.nodes_[i].gate);
+  }
   double offset() const {
     double total = 0;
     for (const Node& node : nodes_) total += node.gate.offset();

@@ -143,6 +143,13 @@ class ProbitGate {
       next.coefficients_.col(k) += next.step_;
     }
   }
+  /// What the statistics of `from` say of these coefficients, by the bound on the curvature; see Recentred.
+  [[gnu::cold]] void recentre(Statistics& s, const ProbitGate& from) const {
+    for (Index k = 0; k < coefficients_.cols(); ++k) {
+      const auto back = [&](Index j) { return from.coefficients_(j, k) - coefficients_(j, k); };
+      add_packed_product(&s.second(0, k), coefficients_.rows(), back, &s.gradient(0, k));
+    }
+  }
   double offset() const { return 0; }
 
   Index parameters() const { return free_parameters(); }

@@ -285,6 +285,24 @@ class BasicSoftmaxGate {
     }
   }
 
+  /// What the statistics of `from` say of these coefficients; see Recentred.
+  [[gnu::cold]] void recentre(Statistics& s, const BasicSoftmaxGate& from) const {
+    const Index p = coefficients_.rows();
+    for (Index k = 1, pair = 0; k < size(); ++k) {
+      for (Index l = 0; l < k; ++l, ++pair) {
+        // the curvature is - pair in (k, l) and (l, k), and + pair in (k, k) and (l, l)
+        const auto toward = [&](Index up, Index down) {
+          return [&, up, down](Index j) {
+            return coefficients_(j, down) - from.coefficients_(j, down) -
+                   (coefficients_(j, up) - from.coefficients_(j, up));
+          };
+        };
+        add_packed_product(&s.pairs(0, pair), p, toward(k, l), &s.gradient(0, k));
+        add_packed_product(&s.pairs(0, pair), p, toward(l, k), &s.gradient(0, l));
+      }
+    }
+  }
+
   /// Log prior of ridge and lasso, without its constant.
   double offset() const {
     double sum = 0;

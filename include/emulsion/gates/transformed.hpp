@@ -64,6 +64,10 @@ class TransformedGate {
     gate_.accumulate(Features(scratch.features, block.size()), r, scratch.gate, s);
   }
   void maximize(const Statistics& s, TransformedGate& next) const { gate_.maximize(s, next.gate_); }
+  /// What the statistics of `from` say of these coefficients; see Recentred.
+  void recentre(Statistics& s, const TransformedGate& from) const requires Recentred<Gate> {
+    gate_.recentre(s, from.gate_);
+  }
   double offset() const { return gate_.offset(); }
 
   Index parameters() const { return gate_.parameters(); }

@@ -25,10 +25,16 @@ struct MemoizedOptions {
 ///
 /// @throws InvalidArgument  for options out of range and data that the model cannot have produced, before any work
 ///
-/// Memory: two statistics per batch. Cost of a lap: one pass, and log2(batches) merges and an M-step per batch.
+/// Local statistics are recentred after every M-step.
+///
+/// Memory: two statistics per batch. Cost of a lap: one pass, and log2(batches) merges and an M-step per batch; where
+/// statistics are local, 2 batches^2 times recentre() besides.
 template <class M, Observations D>
 requires LatentModel<M, D, AnyEStep<D>> Fit<M> memoized_em(M model, const D& data,
                                                            const MemoizedOptions& options = {}) {
+  static_assert(Recentred<M> || !LocalMStep<M>,
+                "this model's M-step is local: its statistics belong to one value of the parameters, and memoized EM "
+                "would add those of many; it needs recentre()");
   require(options.batches >= 1, "memoized EM needs at least one batch, got ", options.batches);
   require(options.max_laps >= 0, "max_laps must not be negative, got ", options.max_laps);
   require(options.tolerance > 0 && std::isfinite(options.tolerance), "the tolerance must be positive and finite, got ",
@@ -47,6 +53,11 @@ requires LatentModel<M, D, AnyEStep<D>> Fit<M> memoized_em(M model, const D& dat
     Fold<M, D> fold(model, data.slice(first, end - first), workers);
     tree.leaf(b) = fold(model, soft);
     tree.update(b);
+  };
+  const auto step = [&] {
+    model.maximize(tree.total(), next);
+    std::swap(model, next);
+    if constexpr (Recentred<M>) tree.each([&](auto& s) { model.recentre(s, next); });
   };
   Report report;
   const double gain = options.tolerance * data.total_weight();
@@ -68,14 +79,12 @@ requires LatentModel<M, D, AnyEStep<D>> Fit<M> memoized_em(M model, const D& dat
   };
   if (!std::isfinite(report.objective)) return end(Status::failed, EventKind::not_finite, report.objective);
   while (report.iterations < options.max_laps) {
-    model.maximize(tree.total(), next);
-    std::swap(model, next);
+    step();
     double before = -std::numeric_limits<double>::infinity();
     for (bool still = false; !still && report.iterations < options.max_laps;) {
       for (Index b = 0; b < batches; ++b) {
         visit(b);
-        model.maximize(tree.total(), next);
-        std::swap(model, next);
+        step();
       }
       ++report.iterations, ++report.e_steps;
       const double now = model.objective(tree.total());  // nearly: of the models that saw the batches

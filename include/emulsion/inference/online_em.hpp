@@ -25,13 +25,17 @@ struct OnlineOptions {
 /// b the batch's weight and N the population, then the M-step. On a variational model it is stochastic variational
 /// inference (Hoffman, Blei, Wang and Paisley, 2013): the natural-gradient step is this average. The data may come from
 /// anywhere, block by block; nothing of them is kept.
+///
+/// Local statistics (softmax gates, experts of generalized linear models) are a quadratic model of every batch's part
+/// of the objective about the parameters it met. The average of such models is one, and what is kept is told where the
+/// parameters are after every M-step (recentre(), see Recentred): an online Newton method whose curvature forgets.
 template <class M, class D = typename M::Data>
 requires LatentModel<M, D, AnyEStep<D>>
 class OnlineEm {
  public:
-  static_assert(!LocalMStep<M>,
-                "this model's M-step is local (softmax gate, GLM expert): its statistics belong to one "
-                "value of the parameters, and OnlineEm would average them over many");
+  static_assert(Recentred<M> || !LocalMStep<M>,
+                "this model's M-step is local: its statistics belong to one value of the parameters, and OnlineEm "
+                "would average them over many; it needs recentre()");
 
   /// @throws InvalidArgument for options out of range
   explicit OnlineEm(M start, const OnlineOptions& options = {})
@@ -61,6 +65,7 @@ class OnlineEm {
     ++m_steps_;
     now_.maximize(total_, next_);
     std::swap(now_, next_);
+    if constexpr (Recentred<M>) now_.recentre(total_, next_);
   }
   template <class Derived>
   void operator()(const Eigen::MatrixBase<Derived>& x, const AnyEStep<D>& e_step = Soft()) {

@@ -249,6 +249,11 @@ class Components {
     else return 0;
   }
 
+  /// What the statistics of `from` say of these parameters; see Recentred.
+  void recentre(Statistics& s, const Components& from) const requires Recentred<C> {
+    for (std::size_t k = 0; k < all_.size(); ++k) all_[k].recentre(s.all[k], from.all_[k]);
+  }
+
   void drop(Index k) { all_.erase(all_.begin() + k); }
   void renew(Index k, const Components& from) {
     if constexpr (requires(C & c) { c.renew(from[k]); }) all_[static_cast<std::size_t>(k)].renew(from[k]);

@@ -28,6 +28,11 @@ class Mixture {
   using Scalar = typename Data::Scalar;
   static constexpr bool charted = ChartedTerm<Gate> && ChartedTerm<Bank> && (ChartedTerm<Terms> && ...);
   static constexpr bool local_m_step = LocalMStep<Gate> || LocalMStep<Bank> || (LocalMStep<Terms> || ...);
+  /// Some term's statistics are local, and all of those can be recentred.
+  static constexpr bool recentred =
+      (Recentred<Gate> || Recentred<Bank> || (Recentred<Terms> || ...)) &&
+      !((LocalMStep<Gate> && !Recentred<Gate>) || (LocalMStep<Bank> && !Recentred<Bank>) ||
+        ((LocalMStep<Terms> && !Recentred<Terms>) || ...));
   static constexpr bool differentiable =
       DifferentiableTerm<Gate> && DifferentiableTerm<Bank> && (DifferentiableTerm<Terms> && ...);
 
@@ -121,6 +126,13 @@ class Mixture {
   }
   void maximize(const Statistics& s, Mixture& next) const {
     indexed([&](auto i) { std::get<i>(terms_).maximize(std::get<i>(s.parts), std::get<i>(next.terms_)); });
+  }
+  /// What the statistics of `from` say of these parameters; see Recentred.
+  [[gnu::cold]] void recentre(Statistics& s, const Mixture& from) const requires(recentred) {
+    indexed([&](auto i) {
+      using Term = std::tuple_element_t<i, decltype(terms_)>;
+      if constexpr (Recentred<Term>) std::get<i>(terms_).recentre(std::get<i>(s.parts), std::get<i>(from.terms_));
+    });
   }
   /// Log-likelihood (nats, total) of this model, plus what its terms add.
   double objective(const Statistics& s) const {
