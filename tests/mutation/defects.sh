@@ -129,6 +129,12 @@ defect 'residuals without their covariance with x' 'experts' \
 defect 'experts forget the unit of y' 'experts' \
   'jacobian += std::log(frame_->scale(p + r));' ''
 
+defect 'gate recentred by half of its curvature' 'experts' \
+  'add_packed_product(&s.pairs(0, pair), p, toward(l, k), &s.gradient(0, l));' ''
+defect 'packed product without its upper triangle' 'experts' 'to[j] += *lower * v(i);' ''
+defect 'terms of a mixture not recentred' 'experts' \
+  'std::get<i>(terms_).recentre(std::get<i>(s.parts), std::get<i>(from.terms_));' ';'
+
 # Penalised experts and gates
 defect 'shrunk half as much as the penalty asks' 'penalised' \
   'return v * penalty_.lambda * penalty_.alpha * unit_of(j);' 'return 0.5 * v * penalty_.lambda * penalty_.alpha * unit_of(j);'

@@ -155,6 +155,7 @@ void run(std::uint64_t seed) {
 #include "emulsion/gates/softmax.hpp"
 #include "emulsion/inference/seed_regression.hpp"
 #include "emulsion/testing/expert_laws.hpp"
+#include "emulsion/testing/recentring_laws.hpp"
 void run(std::uint64_t seed) {
   Rng rng(seed);
   const Index n = 150;
@@ -167,6 +168,10 @@ void run(std::uint64_t seed) {
   using Model = MixtureOfExperts<SoftmaxGate, LinearExpert>;
   const Model start(SoftmaxGate(2, 2), Components<LinearExpert>(std::vector<LinearExpert>(2, LinearExpert(2))));
   report("experts", testing::expert_laws(start, Regression(x, y), seed, {.exact_gate = false}));
+  Model moved = emulsion::seed(start, Regression(x, y), rng);
+  moved.follow(Regression(x, y));
+  moved = em(moved, Regression(x, y), {.max_iterations = 2, .acceleration = Acceleration::none}).model;
+  report("recentring", testing::recentring_laws(moved, Regression(x, y), seed));
 }
 #elif defined(PART_penalised)
 #include "emulsion/experts/lasso.hpp"
