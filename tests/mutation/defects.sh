@@ -128,7 +128,6 @@ defect 'residuals without their covariance with x' 'experts' \
   'sum += coefficients(r, 1 + j) * own - coefficients(c, 1 + j) * scatter(p + r, j);' ''
 defect 'experts forget the unit of y' 'experts' \
   'jacobian += std::log(frame_->scale(p + r));' ''
-
 defect 'gate recentred by half of its curvature' 'experts' \
   'add_packed_product(&s.pairs(0, pair), p, toward(l, k), &s.gradient(0, l));' ''
 defect 'packed product without its upper triangle' 'experts' 'to[j] += *lower * v(i);' ''
