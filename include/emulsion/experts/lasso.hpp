@@ -87,9 +87,7 @@ class LassoExpert : public LinearLocation<LassoExpert> {
   Packed packed(Index most) const { return line_.packed(most); }
   void read(const Data& block, Packed& packed) const { line_.read(block, packed); }
   /// out(i) += log p(y_i | x_i)
-  void log_density(const Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
-    line_.log_density(block, std::move(out));
-  }
+  void log_density(const Packed& block, Eigen::Ref<Eigen::VectorXd> out) const { line_.log_density(block, out.data()); }
   /// a + b'x, 1 x m.
   Eigen::MatrixXd mean(const Points<>& x) const { return line_.mean(x); }
   /// The root of v, 1 x m.

@@ -139,8 +139,9 @@ class BasicLinearExpert {
   }
 
   /// out(i) += log p(y_i | x_i)
-  void log_density(const Packed& block, Eigen::Ref<Eigen::VectorXd> out) const {
-    add_log_density_affine(block, rows_.data(), shift_.data(), dimension(), constant_, out.data());
+  void log_density(const Packed& block, Eigen::Ref<Eigen::VectorXd> out) const { log_density(block, out.data()); }
+  void log_density(const Packed& block, double* out) const {
+    add_log_density_affine(block, rows_.data(), shift_.data(), dimension(), constant_, out);
   }
   /// The log density where the errors are zero: -q / 2 log(2 pi) - 1/2 log |S|.
   double log_peak() const { return constant_; }
