@@ -2,6 +2,7 @@
 // predictors.
 #include "catch.hpp"
 #include "emulsion/experts/linear.hpp"
+#include "emulsion/experts/location_scale.hpp"
 #include "emulsion/experts/logistic.hpp"
 #include "emulsion/experts/poisson.hpp"
 #include "emulsion/gates/hierarchical.hpp"
@@ -119,6 +120,17 @@ TEST_CASE("a stream for a hierarchical gate and linear experts") {
   const auto truth = model_of(gate, lines);
   const auto start =
       model_of(HierarchicalGate(3, 1), std::vector<LinearExpert>{line(2, 1, 1), line(-2, -0.5, 1), line(0, 0, 1)});
+  check_stream(truth, start);
+  check_iterations(start, draw(truth, 2000, 3));
+}
+
+TEST_CASE("a stream for a softmax gate and location-scale experts") {
+  const Eigen::RowVectorXd up = Eigen::RowVectorXd::Constant(1, 2), down = Eigen::RowVectorXd::Constant(1, -1);
+  const auto truth = model_of(softmax, std::vector<LocationScaleExpert>{LocationScaleExpert(1, up, -0.7, -0.4 * down),
+                                                                        LocationScaleExpert(-2, down, 0.2, -0.1 * up)});
+  const auto start =
+      model_of(SoftmaxGate(2, 1), std::vector<LocationScaleExpert>{LocationScaleExpert(0.5, 0.5 * up, 0, 0 * up),
+                                                                   LocationScaleExpert(-1, 0.2 * down, 0, 0 * up)});
   check_stream(truth, start);
   check_iterations(start, draw(truth, 2000, 3));
 }
