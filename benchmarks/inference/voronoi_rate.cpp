@@ -45,9 +45,9 @@ std::vector<Part> parts_of(const Model& m) {
   return all;
 }
 
-/// Every fitted component belongs to the nearest true one. The gate is known up to a common line: that of the cell of
-/// the last true component is taken to be zero, as it is there. A cell of several converges more slowly, with the
-/// powers r = 4 (of two) and 6 (of three).
+/// Every fitted component belongs to the nearest true one, by the parameters of its line (the authors add the gate's
+/// slope). The gate is known up to a common line: that of the cell of the last true component is taken to be zero, as
+/// it is there. A cell of several converges more slowly, with the powers r = 4 (of two) and 6 (of three).
 double voronoi_loss(std::vector<Part> fitted) {
   std::vector<std::vector<Part>> cells(truth.size());
   const auto cell_of = [](const Part& part) {
@@ -121,20 +121,20 @@ int main(int argc, char** argv) {
       const auto n = static_cast<Index>(std::lround(500 * std::pow(2.0, size * 0.75)));
       std::vector<double> losses;
       double sum = 0;
-      int unbounded = 0;  // fits whose superfluous expert has a gate without a finite maximum
+      int overflowed = 0;  // e^b0 of a superfluous expert, whose gate has hardly a maximum
       for (int r = 0; r < repetitions; ++r) {
         const double loss = loss_of(experts, n, static_cast<std::uint64_t>(r), threads);
         losses.push_back(std::isfinite(loss) ? loss : std::numeric_limits<double>::max());
         if (std::isfinite(loss)) sum += loss;
-        else ++unbounded;
+        else ++overflowed;
       }
       std::sort(losses.begin(), losses.end());
       log_n.push_back(std::log(static_cast<double>(n)));
-      const double mean = sum / std::max(1, repetitions - unbounded);
+      const double mean = sum / std::max(1, repetitions - overflowed);
       log_mean.push_back(std::log(mean));
       log_median.push_back(std::log(losses[losses.size() / 2]));
-      std::printf("experts %zu  n %6ld  Voronoi loss: mean %.5g, median %.5g, not bounded %d\n", experts,
-                  static_cast<long>(n), mean, losses[losses.size() / 2], unbounded);
+      std::printf("experts %zu  n %6ld  Voronoi loss: mean %.5g, median %.5g, overflowed %d\n", experts,
+                  static_cast<long>(n), mean, losses[losses.size() / 2], overflowed);
     }
     std::printf("experts %zu  slope of log loss on log n: of means %.3f, of medians %.3f\n", experts,
                 slope(log_n, log_mean), slope(log_n, log_median));
