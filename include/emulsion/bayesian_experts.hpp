@@ -42,10 +42,11 @@ struct ExpertPrior {
   const LinearExpert plain(p, q, structure);
   plain.check(data);
   LinearExpert expected = plain.in(plain.frame_for(data));
-  GaussianStatistics s = expected.statistics();
+  LinearExpert::Statistics about_centre = expected.statistics();  // the line is zero
   Eigen::VectorXd w(data.size());
   for (Index i = 0; i < data.size(); ++i) w(i) = data.weight(i);
-  read_block(expected, data, [&](auto& block) { expected.accumulate(block, w, s); });
+  read_block(expected, data, [&](auto& block) { expected.accumulate(block, w, about_centre); });
+  const GaussianStatistics& s = about_centre.moments;
   const auto deviation = [&](Index j) {
     const double variance = s.weight > 0 ? s.scatter(lower_place(j, j, d)) / s.weight : 0;
     return variance > 0 ? std::sqrt(variance) : expected.shared_frame()->spread(j);  // a constant

@@ -283,11 +283,14 @@ TEST_CASE("EM under penalties never falls, from any start, and ends where the co
 }
 
 TEST_CASE("experts that coincide are a better fit than one that collapsed, and a worse one than a regular fit") {
-  const auto kind = [](double eigenvalue, double support, Index twin) {
-    return kind_of({.eigenvalue = eigenvalue, .support = support, .twin = twin}, 1e-3, 1, 200);
+  const auto kind = [](double eigenvalue, double support, Index twin, bool alike = false) {
+    return kind_of({.eigenvalue = eigenvalue, .support = support, .twin = twin, .alike = alike}, 1e-3, 1, 200);
   };
   CHECK(kind(0.5, 1, -1) == FitKind::regular);
   CHECK(kind(1e-6, 0.2, -1) == FitKind::supported);
+  CHECK(kind(1e-6, 0.2, -1, true) == FitKind::regular);
+  CHECK(kind(1e-6, 0.2, 1, true) == FitKind::coincident);
+  CHECK(kind(1e-6, 0.03, -1, true) == FitKind::spurious);
   CHECK(kind(0.5, 1, 1) == FitKind::coincident);
   CHECK(kind(1e-6, 0.2, 1) == FitKind::coincident);
   CHECK(kind(1e-6, 0.03, -1) == FitKind::spurious);

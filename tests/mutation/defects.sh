@@ -77,7 +77,7 @@ defect 'responsibilities without weights' 'mixture' \
 defect 'log normaliser without weights' 'mixture' 'total += w == 0 ? Lanes{} : w * normaliser;' 'total += w == 0 ? Lanes{} : normaliser;'
 defect 'log-sum-exp without the maximum' 'mixture' 'shift = shift == nothing ? Lanes{} : shift;' 'shift = Lanes{};'
 defect 'the last rows without weights' 'model' 's[k * stride] / sum * w;' 's[k * stride] / sum;'
-defect 'objective with slack' 'model' 'slack = 1e5 *' 'slack = 1e10 *'
+defect 'objective with slack' 'model' 'std::clamp(10 * noise_, 1e5 * rounding, 1e7 * rounding);' '1e10 * rounding;'
 defect 'converged without the distance' 'model' 'return confirming_ && (plain_ >= 8 || convergence_.fixed_point()) && convergence_.settled();' \
   'return report_.iterations > 4;'
 defect 'converged too early' 'model' \
@@ -145,6 +145,10 @@ defect 'objective of a gate without its lasso' 'penalised' \
 defect 'lasso of a gate on slopes of other units' 'penalised' \
   'return j == 0 ? 0 : options_.lasso * frame_->scale(j - 1) * options_.temperature;' \
   'return j == 0 ? 0 : options_.lasso * options_.temperature;'
+
+# What linear experts collect
+defect 'residuals about a line without its intercept' 'experts' 'S::fill(factor, line(r, 0));' 'S::fill(factor, 0.0);'
+defect 'residuals left in the place of the responses' 'experts' 'put_responses_back(line.rows(), block);' ';'
 
 # Posteriors of experts and of softmax gates
 defect 'uncertain intercept of an expert costs nothing' 'expert_posterior' '- 0.5 * responses() / k_.kappa();' ';'

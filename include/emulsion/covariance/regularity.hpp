@@ -14,18 +14,20 @@ struct Regularity {
   Index narrowest = -1;   ///< its component
   double support = 1;     ///< the least weight of a component whose relative eigenvalue is below the one asked for
   Index twin = -1;        ///< a component that coincides with one before it: a saddle, in truth of K - 1 components
+  bool alike = true;      ///< none is narrow beside the others: where it is, all are
 
   /// The worse of two parts of the same components, which coincide only where both parts do.
   void join(const Regularity& other) {
     if (other.eigenvalue < eigenvalue) eigenvalue = other.eigenvalue, narrowest = other.narrowest;
     support = std::min(support, other.support);
+    alike = alike && other.alike;
     twin = std::min(twin, other.twin);
   }
 };
 
 /// How far a fit can be trusted: the better kinds are preferred, whatever their objectives.
 enum class FitKind {
-  regular,     ///< every component is wide enough
+  regular,     ///< every component is wide enough, or all are equally narrow on as many observations
   supported,   ///< a narrow one, but on at least 5 (d + 1) observations
   coincident,  ///< two that coincide: as good as a mixture of fewer, whose objective is worth something
   spurious     ///< a narrow one on a few near-equal observations: an objective without a bound, worth nothing
@@ -36,7 +38,7 @@ inline FitKind kind_of(const Regularity& found, double least, Index dimension, I
   const double supporting = found.support * static_cast<double>(observations);
   if (!wide && !(supporting >= 5.0 * static_cast<double>(dimension + 1))) return FitKind::spurious;
   if (found.twin >= 0) return FitKind::coincident;
-  return wide ? FitKind::regular : FitKind::supported;
+  return wide || found.alike ? FitKind::regular : FitKind::supported;
 }
 
 /// Whether two components are one but for rounding: means within 1e-5 deviations, and as good as one determinant.
@@ -53,14 +55,15 @@ template <class G>
 /// The smallest eigenvalue of every component's covariance relative to the pooled within-covariance W = sum w_k S_k:
 /// near zero for a spurious optimum, in which a component sits on a few near-equal points, and zero where one has no
 /// weight. A trace (1e-8) of the covariance between the components is added to W, so that a fit in which all collapse
-/// is spurious too.
+/// is noticed too.
 ///
 /// @param all    components in one frame, with location() and precision_factor()
 /// @param least  eigenvalues need be exact only below this
 ///
 /// Cost O(K d^3); where an eigenvalue may be below `least`, an eigendecomposition.
 template <class G>
-[[gnu::cold]] Regularity regularity_of(const std::vector<G>& all, const Eigen::VectorXd& weights, double least) {
+[[gnu::cold]] Regularity regularity_of(const std::vector<G>& all, const Eigen::VectorXd& weights, double least,
+                                       double trace = 1e-8) {
   const Index d = all.front().dimension();
   const bool diagonal = all.front().precision_factor().diagonal();
   Eigen::MatrixXd pooled = Eigen::MatrixXd::Zero(d, diagonal ? 1 : d);
@@ -75,7 +78,7 @@ template <class G>
     }
   }
   for (std::size_t k = 0; k < all.size(); ++k) {
-    const double w = 1e-8 * weights(static_cast<Index>(k));
+    const double w = trace * weights(static_cast<Index>(k));
     for (Index j = 0; j < d; ++j) {
       const double shift = w * (all[k].location()(j) - mean(j));
       if (diagonal) pooled(j, 0) += shift * (all[k].location()(j) - mean(j));
@@ -119,6 +122,9 @@ template <class G>
     }
     symmetric_eigen(gram, vectors);
     for (Index j = 0; j < d; ++j) note(k, 1 / gram(j, j));
+  }
+  if (trace > 0 && result.eigenvalue < least) {
+    result.alike = regularity_of(all, weights, least, 0).eigenvalue >= least;
   }
   return result;
 }

@@ -9,6 +9,7 @@
 #include "emulsion/data/frame.hpp"
 #include "emulsion/distributions/packed_points.hpp"
 #include "emulsion/experts/linear_predictor.hpp"
+#include "emulsion/experts/regression_statistics.hpp"
 
 namespace emulsion {
 
@@ -111,18 +112,16 @@ class CoefficientPrecision {
     inverse_ = factor_;
     invert_lower(inverse_);
   }
-  /// The moments of kappa observations with this precision, whose responses lie on the regression (q x (1 + p)).
-  [[gnu::cold]] GaussianStatistics moments(const Eigen::MatrixXd& coefficients) const {
-    const Index p = covariates(), d = p + coefficients.rows();
-    const Eigen::MatrixXd slopes = coefficients.rightCols(p);
-    Eigen::MatrixXd root(d, p);  // times its transpose: the scatter
-    root << factor_, slopes * factor_;
-    const Eigen::MatrixXd scatter = root * root.transpose();
-    GaussianStatistics s(d, false);
-    s.weight = kappa_;
-    s.mean << centre_, coefficients.col(0) + slopes * centre_;
-    for (Index j = 0, at = 0; j < d; ++j) {
-      for (Index i = j; i < d; ++i) s.scatter(at++) = scatter(i, j);
+  /// What kappa observations with this precision teach, whose responses lie on the regression (q x (1 + p)).
+  [[gnu::cold]] RegressionStatistics statistics(const Eigen::MatrixXd& coefficients) const {
+    const Index p = covariates(), q = coefficients.rows();
+    const Eigen::MatrixXd scatter = factor_ * factor_.transpose();
+    RegressionStatistics s(p, q);
+    s.line = coefficients;
+    s.moments.weight = kappa_;
+    s.moments.mean.head(p) = centre_;
+    for (Index j = 0; j < p; ++j) {
+      for (Index i = j; i < p; ++i) s.moments.scatter(lower_place(i, j, p + q)) = scatter(i, j);
     }
     return s;
   }

@@ -18,12 +18,12 @@ namespace emulsion {
 ///
 ///   y = b + B x + L u + e,   u ~ N(0, I_r),   e ~ N(0, P),   so that   y | x ~ N(b + B x, L L' + P),
 ///
-/// P diagonal or spherical. Cost of a density O(q (p + r)), without a q x q matrix. Statistics: closed form (the
-/// moments of (x, y)). M-step: least squares, which is the maximum whatever the covariance (all responses have the same
-/// covariates), and the step of FactorCovariance::estimate() on the scatter of the residuals.
+/// P diagonal or spherical. Cost of a density O(q (p + r)), without a q x q matrix. Statistics: closed form
+/// (those of a linear expert). M-step: least squares, which is the maximum whatever the covariance (all responses have
+/// the same covariates), and the step of FactorCovariance::estimate() on the scatter of the residuals.
 class FactorLinearExpert : public LinearLocation<FactorLinearExpert> {
  public:
-  using Statistics = GaussianStatistics;
+  using Statistics = RegressionStatistics;
   using Packed = FactorBlock;
   /// The first M-step allocates it.
   struct Workspace {
@@ -85,7 +85,11 @@ class FactorLinearExpert : public LinearLocation<FactorLinearExpert> {
 
   // --- density --------------------------------------------------------------------------------------------------------
 
-  Packed packed(Index most) const { return {most, covariates() + dimension(), covariance_}; }
+  Packed packed(Index most) const {
+    Packed result(most, covariates() + dimension(), covariance_);
+    reserve_residuals(most, dimension(), result.points);
+    return result;
+  }
   void read(const Data& block, Packed& packed) const { line_.read(block, packed.points); }
 
   /// out(i) += log p(y_i | x_i)
@@ -139,11 +143,13 @@ class FactorLinearExpert : public LinearLocation<FactorLinearExpert> {
 
   // --- learning -------------------------------------------------------------------------------------------------------
 
-  Statistics statistics() const { return {covariates() + dimension(), false}; }
+  Statistics statistics() const { return line_.statistics(); }
 
-  /// Adds the block with weights w (b): moments of (x, y).
+  /// Adds the block with weights w (b): moments of x and of the residuals.
   void accumulate(Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
-    block.accumulate(Eigen::VectorXd::Zero(covariates() + dimension()), w, s);
+    s.move_to(line_.coefficients());
+    with_residuals(line_.coefficients(), block.points,
+                   [&] { block.accumulate(Eigen::VectorXd::Zero(covariates() + dimension()), w, s.moments); });
   }
 
   Workspace workspace() const { return {}; }
@@ -178,11 +184,11 @@ class FactorLinearExpert : public LinearLocation<FactorLinearExpert> {
     const Index p = covariates(), q = dimension(), start = at;
     at += parameters();
     for (Index i = start; i < at; ++i) v(i) = 0;
-    if (!(s.weight > 0)) return;
+    if (!(s.weight() > 0)) return;
     const ResidualMoments residual = residual_moments(s, line_.coefficients(), false);
     const Eigen::VectorXd none = Eigen::VectorXd::Zero(q);
-    covariance_.add_gradient(residual.scatter, s.weight, residual.mean, none, &v(start), &v(start + q * (1 + p)));
-    Eigen::MatrixXd cross = residual.crossed + s.weight * residual.mean * s.mean.head(p).transpose();
+    covariance_.add_gradient(residual.scatter, s.weight(), residual.mean, none, &v(start), &v(start + q * (1 + p)));
+    Eigen::MatrixXd cross = residual.crossed + s.weight() * residual.mean * s.moments.mean.head(p).transpose();
     covariance_.divide(cross);  // S^-1 sum w (residual) x'
     for (Index i = 0; i < cross.size(); ++i) v(start + q + i) = cross.data()[i];
   }
@@ -229,15 +235,14 @@ class FactorLinearExpert : public LinearLocation<FactorLinearExpert> {
 
   void maximize(const Statistics& s, FactorLinearExpert& next, Workspace& work) const {
     if (&next != this) next = *this;
-    if (!(s.weight > LinearExpert::least_weight)) return;
+    if (!(s.weight() > LinearExpert::least_weight)) return;
     const Index p = covariates(), q = dimension();
     work.coefficients.resize(q, 1 + p), work.residual.resize(q * (q + 1) / 2), work.spread.resize(q);
-    least_squares(s, p, q, work.regression, work.coefficients, work.residual, false);
+    least_squares(s, work.regression, work.coefficients, work.residual, false);
     for (Index r = 0; r < q; ++r) {  // what a floor is relative to: see LinearExpert
-      const double variance = s.scatter(lower_place(p + r, p + r, p + q)) / s.weight;
-      work.spread(r) = std::max(shared_frame()->spread(p + r), std::sqrt(variance * (1e-15 / floor())));
+      work.spread(r) = std::max(shared_frame()->spread(p + r), least_deviation(s, r) / std::sqrt(floor()));
     }
-    next.at_floor_ = next.covariance_.estimate(work.residual, s.weight, work.spread, floor(), work.covariance);
+    next.at_floor_ = next.covariance_.estimate(work.residual, s.weight(), work.spread, floor(), work.covariance);
     next.learnt(work.coefficients);
   }
 

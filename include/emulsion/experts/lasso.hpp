@@ -37,7 +37,8 @@ class LassoExpert : public LinearLocation<LassoExpert> {
   struct Workspace {
     RegressionSpace regression;
     Eigen::MatrixXd gram;            // p x p: scatter of the covariates
-    Eigen::VectorXd right, slopes;   // p: scatter with the response; slopes
+    Eigen::VectorXd right, across;   // p: their scatter with the response, and with the residuals about the old line
+    Eigen::VectorXd before, slopes;  // p: the old line's; those sought
     Eigen::MatrixXd line;            // 1 x (1 + p): intercept and slopes
     Eigen::VectorXd residual;        // 1: their sum of squares
     Eigen::MatrixXd system, target;  // p x p, p x 1: of the slopes that are not zero
@@ -102,7 +103,7 @@ class LassoExpert : public LinearLocation<LassoExpert> {
   // --- learning -------------------------------------------------------------------------------------------------------
 
   Statistics statistics() const { return line_.statistics(); }
-  /// Adds the block with weights w (b): moments of (x, y).
+  /// Adds the block with weights w (b), as a line does.
   void accumulate(Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
     line_.accumulate(block, w, s);
   }
@@ -111,6 +112,8 @@ class LassoExpert : public LinearLocation<LassoExpert> {
     const Index p = covariates();
     return {{Eigen::MatrixXd(p, p), Eigen::MatrixXd(p, 1), Eigen::VectorXd(p)},
             Eigen::MatrixXd(p, p),
+            Eigen::VectorXd(p),
+            Eigen::VectorXd(p),
             Eigen::VectorXd(p),
             Eigen::VectorXd(p),
             Eigen::MatrixXd(1, 1 + p),
@@ -133,16 +136,19 @@ class LassoExpert : public LinearLocation<LassoExpert> {
   /// statistics of an E-step with these parameters: the largest derivative of the objective by the intercept, or by a
   /// slope (of y by x as given, about the frame's centre) beyond what the penalty allows.
   [[gnu::cold]] double kkt_residual(const Statistics& s) const {
-    if (!(s.weight > 0)) return 0;
-    const Index p = covariates();
-    const double squared = precision() * precision();
-    double mean = s.mean(p) - coefficient(0);
-    for (Index j = 0; j < p; ++j) mean -= coefficient(1 + j) * s.mean(j);
-    double largest = std::abs(s.weight * mean) * squared * shared_frame()->scale(p);
-    for (Index j = 0; j < p; ++j) {
-      double slope = scatter(s, p, j) + s.weight * mean * s.mean(j);
-      for (Index i = 0; i < p; ++i) slope -= coefficient(1 + i) * scatter(s, i, j);
-      slope *= squared;
+    if (!(s.weight() > 0)) return 0;
+    const double mean = residual_moments(s, line_.coefficients(), true).mean(0);
+    const double by_intercept = s.weight() * mean * precision() * precision() * shared_frame()->scale(covariates());
+    return std::max(std::abs(by_intercept), slopes_residual(s));
+  }
+  /// The same of the slopes alone.
+  [[gnu::cold]] double slopes_residual(const Statistics& s) const {
+    if (!(s.weight() > 0)) return 0;
+    const ResidualMoments residual = residual_moments(s, line_.coefficients(), true);
+    double largest = 0;
+    for (Index j = 0; j < covariates(); ++j) {
+      double slope = residual.crossed(0, j) + s.weight() * residual.mean(0) * s.moments.mean(j);
+      slope *= precision() * precision();
       const double b = coefficient(1 + j), unit = unit_of(j), kink = penalty_.lambda * penalty_.alpha * unit;
       slope -= ridge(j) * b;
       const double excess = b != 0 ? std::abs(slope - std::copysign(kink, b)) : std::max(0.0, std::abs(slope) - kink);
@@ -159,9 +165,10 @@ class LassoExpert : public LinearLocation<LassoExpert> {
             penalty.alpha);
     return penalty;
   }
+  /// Of covariates, and of the residuals (p) about the line of the statistics.
   static double scatter(const Statistics& s, Index i, Index j) {
-    const Index d = s.mean.size();
-    return s.scatter(i >= j ? lower_place(i, j, d) : lower_place(j, i, d));
+    const Index d = s.moments.mean.size();
+    return s.moments.scatter(i >= j ? lower_place(i, j, d) : lower_place(j, i, d));
   }
 
   /// Intercept (0) and slopes in the frame.
@@ -176,13 +183,13 @@ class LassoExpert : public LinearLocation<LassoExpert> {
     return b == 0 ? 0 : penalty_.lambda * penalty_.alpha * unit_of(j) * std::abs(b) + 0.5 * ridge(j) * b * b;
   }
 
-  /// sum w r^2 of centred data, with these slopes.
+  /// sum w r^2 of centred data with these slopes, from that with those before.
   static double residual(const Workspace& work, double square, const Eigen::VectorXd& b) {
     double sum = square;
     for (Index j = 0; j < b.size(); ++j) {
-      double own = -work.right(j);
-      for (Index i = 0; i < b.size(); ++i) own += b(i) * work.gram(i, j);
-      sum += b(j) * (own - work.right(j));
+      double own = -work.across(j);
+      for (Index i = 0; i < b.size(); ++i) own += (b(i) - work.before(i)) * work.gram(i, j);
+      sum += (b(j) - work.before(j)) * (own - work.across(j));
     }
     return std::max(sum, 0.0);
   }
@@ -241,21 +248,20 @@ class LassoExpert : public LinearLocation<LassoExpert> {
 
   void maximize(const Statistics& s, LassoExpert& next, Workspace& work) const {
     next = *this;
-    if (!(s.weight > LinearExpert::least_weight)) return;
+    if (!(s.weight() > LinearExpert::least_weight)) return;
     const Index p = covariates();
     const double square = scatter(s, p, p), spread = shared_frame()->spread(p);
-    // What the floor is relative to: the spread or, where the variance is far larger, what its rounding allows.
-    const double least = std::max(floor() * spread * spread, 1e-15 * square / s.weight);
+    const double certain = least_deviation(s, 0), least = std::max(floor() * spread * spread, certain * certain);
     double v = 0;
     if (penalty_.lambda == 0) {  // in closed form
-      least_squares(s, p, 1, work.regression, work.line, work.residual, true);
-      v = std::max(work.residual(0) / s.weight, least);
+      least_squares(s, work.regression, work.line, work.residual, true);
+      v = std::max(work.residual(0) / s.weight(), least);
     } else {
       v = climb(s, square, least, work);
-      work.line(0, 0) = s.mean(p);
+      work.line(0, 0) = s.line(0, 0) + s.moments.mean(p);
       for (Index j = 0; j < p; ++j) {
         work.line(0, 1 + j) = work.slopes(j);
-        work.line(0, 0) -= work.slopes(j) * s.mean(j);
+        work.line(0, 0) += (s.line(0, 1 + j) - work.slopes(j)) * s.moments.mean(j);
       }
     }
     next.prototype_ = false;
@@ -266,24 +272,29 @@ class LassoExpert : public LinearLocation<LassoExpert> {
   double climb(const Statistics& s, double square, double least, Workspace& work) const {
     const Index p = covariates();
     for (Index j = 0; j < p; ++j) {
-      for (Index i = 0; i < p; ++i) work.gram(i, j) = scatter(s, i, j);
-      work.right(j) = scatter(s, p, j);
+      work.across(j) = work.right(j) = scatter(s, p, j);
+      for (Index i = 0; i < p; ++i) {
+        work.gram(i, j) = scatter(s, i, j);
+        work.right(j) += work.gram(i, j) * s.line(0, 1 + i);
+      }
+      work.before(j) = s.line(0, 1 + j);
       work.slopes(j) = coefficient(1 + j);
     }
+    const double unit = residual(work, square, Eigen::VectorXd::Zero(p));
     double v = 1 / (precision() * precision());
     if (prototype_) {
-      const double before = objective(s.weight, residual(work, square, work.slopes), v, work.slopes);
-      least_squares(s, p, 1, work.regression, work.line, work.residual, true);
+      const double before = objective(s.weight(), residual(work, square, work.slopes), v, work.slopes);
+      least_squares(s, work.regression, work.line, work.residual, true);
       const Eigen::VectorXd other = work.line.row(0).tail(p);
-      const double by_least_squares = std::max(work.residual(0) / s.weight, least);
-      if (objective(s.weight, work.residual(0), by_least_squares, other) > before) {
+      const double by_least_squares = std::max(work.residual(0) / s.weight(), least);
+      if (objective(s.weight(), work.residual(0), by_least_squares, other) > before) {
         work.slopes = other, v = by_least_squares;
       }
     }
     for (int turn = 0; turn < 100; ++turn) {
       const double moved = ascend(work, v), before = v;
-      v = std::max(residual(work, square, work.slopes) / s.weight, least);
-      if (!(moved > 1e-28 * square) && std::abs(v - before) <= 1e-14 * v) break;
+      v = std::max(residual(work, square, work.slopes) / s.weight(), least);
+      if (!(moved > 1e-28 * unit) && std::abs(v - before) <= 1e-14 * v) break;
     }
     return v;
   }

@@ -18,6 +18,7 @@
 #include "emulsion/distributions/add_moments.hpp"
 #include "emulsion/experts/linear_kernel.hpp"
 #include "emulsion/experts/linear_predictor.hpp"
+#include "emulsion/experts/regression_statistics.hpp"
 
 namespace emulsion {
 
@@ -28,8 +29,8 @@ class BasicMatrixNormalWishart;
 ///
 ///   y | x ~ N(b + B x, S),
 ///
-/// S full, diagonal, spherical, or tied to the other experts. Statistics: closed form (the moments of (x, y): those of
-/// a Gaussian in p + q dimensions).
+/// S full, diagonal, spherical, or tied to the other experts. Statistics: closed form (the moments of x and of the
+/// residuals about the line that collects them).
 ///
 /// Coefficients and the inverse factor of S are kept in the coordinates of a frame over (x, y), which the experts of a
 /// model share: neither offset nor scale of the data costs digits. A floor holds up the variances, relative to those of
@@ -38,7 +39,7 @@ template <class Data_ = Regression>
 class BasicLinearExpert {
  public:
   using Data = Data_;
-  using Statistics = GaussianStatistics;
+  using Statistics = RegressionStatistics;
   using Packed = PackedPoints<double>;
   using Conjugate = BasicMatrixNormalWishart<Data_>;  ///< experts/matrix_normal_wishart.hpp
 
@@ -51,8 +52,8 @@ class BasicLinearExpert {
       : floor_(floor), coefficients_(Eigen::MatrixXd::Zero(checked(responses), 1 + std::max<Index>(0, covariates))),
         precision_(structure, responses) {
     require(covariates >= 0, "the number of covariates must not be negative, got ", covariates);
-    require(floor >= 1e-15 && floor < 1, "the floor of a covariance, relative to the data's variances, must lie in ",
-            "[1e-15, 1), got ", floor, "; below, it would drown in rounding");
+    require(floor >= 1e-20 && floor < 1, "the floor of a covariance, relative to the data's variances, must lie in ",
+            "[1e-20, 1), got ", floor, "; below, it would drown in rounding");
     frame_ = std::make_shared<const Frame>(Frame::identity(covariates + responses));
     refresh();
   }
@@ -132,7 +133,11 @@ class BasicLinearExpert {
 
   // --- density --------------------------------------------------------------------------------------------------------
 
-  Packed packed(Index most) const { return Packed(most, covariates() + dimension()); }
+  Packed packed(Index most) const {
+    Packed result(most, covariates() + dimension());
+    reserve_residuals(most, dimension(), result);
+    return result;
+  }
   void read(const Data& block, Packed& packed) const {
     packed.pack(block.x(), *frame_);
     packed.pack(block.y(), *frame_, covariates());
@@ -204,12 +209,13 @@ class BasicLinearExpert {
 
   // --- learning -------------------------------------------------------------------------------------------------------
 
-  Statistics statistics() const { return {covariates() + dimension(), false}; }
+  Statistics statistics() const { return {covariates(), dimension()}; }
 
-  /// Adds the block with weights w (b): moments of (x, y).
+  /// Adds the block with weights w (b): moments of x and of the residuals.
   void accumulate(Packed& block, const Eigen::Ref<const Eigen::VectorXd>& w, Statistics& s) const {
+    s.move_to(coefficients_);
     block.reference.setZero();
-    add_moments(block, w.data(), false, s);
+    with_residuals(coefficients_, block, [&] { add_moments(block, w.data(), false, s.moments); });
   }
 
   struct Workspace {
@@ -240,7 +246,7 @@ class BasicLinearExpert {
   /// differs from that of the statistics where families around this one have latent variables.
   [[gnu::cold]] void maximize(const Statistics& s, double weight, BasicLinearExpert& next, Workspace& work) const {
     next.copy_parameters(*this);
-    if (!(s.weight > least_weight)) return;
+    if (!(s.weight() > least_weight)) return;
     work.spread.setZero();
     next.regress(s, work);
     next.estimate_covariance(work.residual, weight, work);
@@ -255,14 +261,14 @@ class BasicLinearExpert {
     work.spread.setZero();
     for (std::size_t k = 0; k < s.size(); ++k) {
       next[k].copy_parameters(now[k]);
-      if (!(s[k].weight > least_weight)) continue;
+      if (!(s[k].weight() > least_weight)) continue;
       next[k].regress(s[k], work);
       if (!tied) {
-        next[k].estimate_covariance(work.residual, s[k].weight, work);
+        next[k].estimate_covariance(work.residual, s[k].weight(), work);
         work.spread.setZero();
         continue;
       }
-      weight += s[k].weight;
+      weight += s[k].weight();
       work.pooled += work.residual;
     }
     for (std::size_t k = 0; tied && weight > least_weight && k < s.size(); ++k) {
@@ -316,7 +322,7 @@ class BasicLinearExpert {
         at += e.precision_.parameters();
       }
       for (Index i = start; i < at; ++i) v(i) = 0;
-      if (s[k].weight > 0) e.add_gradient(s[k], &v(start), &v(factor));
+      if (s[k].weight() > 0) e.add_gradient(s[k], &v(start), &v(factor));
     }
   }
 
@@ -325,11 +331,11 @@ class BasicLinearExpert {
     const Index p = covariates(), q = dimension();
     const auto [mean, crossed, residual] = residual_moments(s, coefficients_, precision_.diagonal());
     Eigen::VectorXd cross(q), none = Eigen::VectorXd::Zero(q), pull = none;
-    precision_.add_gradient(residual, s.weight, mean, none, pull.data(), by_chart);
+    precision_.add_gradient(residual, s.weight(), mean, none, pull.data(), by_chart);
     for (Index r = 0; r < q; ++r) by_coefficients[r] += pull(r);
     Eigen::VectorXd z(q);
     for (Index j = 0; j < p; ++j) {  // S^-1 sum w (residual) x_j
-      for (Index r = 0; r < q; ++r) cross(r) = crossed(r, j) + s.weight * mean(r) * s.mean(j);
+      for (Index r = 0; r < q; ++r) cross(r) = crossed(r, j) + s.weight() * mean(r) * s.moments.mean(j);
       precision_.times(cross.data(), z.data());
       for (Index r = 0; r < q; ++r) {
         for (Index i = precision_.diagonal() ? r : 0; i <= r; ++i)
@@ -432,14 +438,13 @@ class BasicLinearExpert {
     refresh();
   }
 
-  /// Coefficients; work.residual, and in work.spread what the floor is relative to: the spread of the responses, and
-  /// where these vary far more, what the rounding of their squares allows.
+  /// Coefficients; work.residual, and in work.spread what the floor is relative to: the spread of the responses, or
+  /// what rounding allows where that is more.
   void regress(const Statistics& s, Workspace& work) {
-    const Index p = covariates(), q = dimension();
-    least_squares(s, p, q, work.regression, coefficients_, work.residual, precision_.diagonal());
-    for (Index r = 0; r < q; ++r) {
-      const double variance = s.scatter(lower_place(p + r, p + r, p + q)) / s.weight;
-      work.spread(r) = std::max({work.spread(r), frame_->spread(p + r), std::sqrt(variance * (1e-15 / floor_))});
+    least_squares(s, work.regression, coefficients_, work.residual, precision_.diagonal());
+    for (Index r = 0; r < dimension(); ++r) {
+      const double least = least_deviation(s, r) / std::sqrt(floor_);
+      work.spread(r) = std::max({work.spread(r), frame_->spread(covariates() + r), least});
     }
   }
   void estimate_covariance(const Eigen::VectorXd& residual, double weight, Workspace& work) {

@@ -62,6 +62,70 @@ inline void add_affine(const PackedPoints<double>& block, double start, const do
   });
 }
 
+/// Puts y - line (1, x) into the place of the responses y, the last q dimensions of a packed block, which block.kept
+/// keeps; what is not finite becomes 1e300. Cost n p q multiply-adds.
+inline void take_residuals(const Eigen::MatrixXd& line, PackedPoints<double>& block) {
+  with_simd<double>([&](auto simd) __attribute__((always_inline)) {
+    using S = decltype(simd);
+    using Lanes = typename S::Lanes;
+    constexpr Index registers = GaussianKernels<S>::registers, lanes = S::lanes, strip = PackedPoints<double>::strip;
+    constexpr Index step = registers * lanes;
+    const Index q = line.rows(), p = line.cols() - 1;
+    double* kept = block.kept.data();
+    for (Index i = 0; i < block.rows; i += step) {
+      const double* const x = block.at(i);
+      double* const y = block.x.data() + block.place(i) + p * strip;
+      for (Index r = 0; r < q; ++r, kept += step) {
+        Lanes e[registers], factor;
+        S::fill(factor, line(r, 0));
+        for (Index t = 0; t < registers; ++t) {
+          e[t] = S::load(y + r * strip + t * lanes).value;
+          S::store(kept + t * lanes, e[t]);
+          e[t] -= factor;
+        }
+        for (Index j = 0; j < p; ++j) {
+          S::fill(factor, line(r, 1 + j));
+          S::hold(factor);
+          for (Index t = 0; t < registers; ++t) e[t] -= factor * S::load(x + j * strip + t * lanes).value;
+        }
+        Lanes most;
+        S::fill(most, 1e300);
+        for (Index t = 0; t < registers; ++t) {
+          const Lanes size = e[t] < 0 ? -e[t] : e[t];
+          e[t] = size < most ? e[t] : most;
+          S::store(y + r * strip + t * lanes, e[t]);
+        }
+      }
+    }
+  });
+}
+/// Ends that for q responses.
+inline void put_responses_back(Index q, PackedPoints<double>& block) {
+  constexpr Index strip = PackedPoints<double>::strip;
+  with_simd<double>([&](auto simd) __attribute__((always_inline)) {
+    using S = decltype(simd);
+    constexpr Index step = GaussianKernels<S>::registers * S::lanes;
+    const double* kept = block.kept.data();
+    for (Index i = 0; i < block.rows; i += step) {
+      double* const y = block.x.data() + block.place(i) + (block.dimension - q) * strip;
+      for (Index r = 0; r < q; ++r, kept += step) {
+        for (Index t = 0; t < step; t += S::lanes) S::store(y + r * strip + t, S::load(kept + t).value);
+      }
+    }
+  });
+}
+/// Room for that in a block of at most so many observations.
+inline void reserve_residuals(Index most, Index responses, PackedPoints<double>& block) {
+  block.kept.resize(responses * PackedPoints<double>::up(most, PackedPoints<double>::strip));
+}
+/// add() while residuals stand in the place of the responses.
+template <class Add>
+void with_residuals(const Eigen::MatrixXd& line, PackedPoints<double>& block, const Add& add) {
+  take_residuals(line, block);
+  add();
+  put_responses_back(line.rows(), block);
+}
+
 /// sums(j) += sum_i w_i y_ij of a packed block; w has zeros up to block.rows. Cost n d multiply-adds.
 inline void add_weighted_sums(const PackedPoints<double>& block, const double* w, double* sums) {
   with_simd<double>([&](auto simd) __attribute__((always_inline)) {

@@ -37,7 +37,7 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
  public:
   using Member = BasicLinearExpert<Data_>;
   using Data = Data_;
-  using Statistics = GaussianStatistics;
+  using Statistics = RegressionStatistics;
   using Predictive = LinearPredictive<Data_>;
 
   /// A prior.
@@ -101,7 +101,7 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
     Workspace work = workspace();
     regress(prior, s, work);
     work.pooled = prior.scatter_ + work.residual;
-    nu_ = prior.nu_ + s.weight * observed();
+    nu_ = prior.nu_ + s.weight() * observed();
     finish(work);
   }
 
@@ -141,12 +141,12 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
       one.regress(*one.prior_, s[k], work);
       if (tied) {
         work.pooled += work.residual;
-        nu += s[k].weight;
+        nu += s[k].weight();
         one.stand_in_.set(work.coefficients, one.stand_in_.precision_factor());
         continue;
       }
       work.pooled = one.prior_->scatter_ + work.residual;
-      one.nu_ = one.prior_->nu_ + s[k].weight * one.observed();
+      one.nu_ = one.prior_->nu_ + s[k].weight() * one.observed();
       one.finish(work);
     }
     for (std::size_t k = 0; tied && k < s.size(); ++k) {
@@ -189,7 +189,7 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
     const BasicMatrixNormalWishart after = this->updated(s);
     double jacobian = 0;
     for (Index r = 0; r < this->dimension(); ++r) jacobian += std::log(shared_frame()->scale(covariates() + r));
-    return after.log_integral() - log_integral() + s.weight * (jacobian - 0.5 * responses() * log_two_pi);
+    return after.log_integral() - log_integral() + s.weight() * (jacobian - 0.5 * responses() * log_two_pi);
   }
 
   // --- parameters and observations that follow --------------------------------------------------------------------------
@@ -314,9 +314,8 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
   void regress(const BasicMatrixNormalWishart& prior, const Statistics& s, Workspace& work) {
     work.sum = prior.as_statistics_;
     work.sum += s;
-    least_squares(work.sum, covariates(), this->dimension(), work.regression, work.coefficients, work.residual,
-                  is_diagonal(structure()));
-    k_.learn(work.sum, work.regression);
+    least_squares(work.sum, work.regression, work.coefficients, work.residual, is_diagonal(structure()));
+    k_.learn(work.sum.moments, work.regression);
   }
   /// Precision from work.pooled, of nu_ degrees of freedom.
   void finish(Workspace& work) {
@@ -333,10 +332,10 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
     gain_ = 0.5 * wishart().log_determinant_gain() - 0.5 * responses() / k_.kappa();
   }
 
-  /// As moments of observations; W^-1; and the factor that traces need.
+  /// As statistics of observations; W^-1; and the factor that traces need.
   [[gnu::cold]] void prepare_as_prior() {
     const Index q = this->dimension();
-    as_statistics_ = k_.moments(stand_in_.coefficients());
+    as_statistics_ = k_.statistics(stand_in_.coefficients());
     scale_factor_ = stand_in_.precision_factor().factor();
     const Eigen::MatrixXd expected = scale_factor_ * scale_factor_.transpose();
     const bool diagonal = is_diagonal(structure());
@@ -369,7 +368,7 @@ class BasicMatrixNormalWishart : public ConjugatePosterior<BasicMatrixNormalWish
   double nu_;
   CoefficientPrecision k_;  // K, in the frame
   Eigen::VectorXd rows_, shift_;
-  Statistics as_statistics_;      // of a prior, without W^-1
+  Statistics as_statistics_;      // what a prior is worth, without W^-1
   Eigen::VectorXd scatter_;       // of a prior: W^-1, lower triangle or diagonal
   Eigen::MatrixXd scale_factor_;  // of a prior: Cholesky factor of (nu W)^-1
 };

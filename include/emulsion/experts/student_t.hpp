@@ -18,23 +18,23 @@ struct StudentTOptions {
   double floor = LinearExpert::default_floor;
 };
 
-/// What Student t errors teach: the moments of (x, y) with weights w u, u = E[latent precision | y], the sum of the
-/// weights w, and that of w (u - 1 - log u), not negative.
+/// What Student t errors teach: what a linear expert learns from weights w u, u = E[latent precision | y], the sum of
+/// the weights w, and that of w (u - 1 - log u), not negative.
 struct StudentTStatistics {
-  GaussianStatistics moments;
+  RegressionStatistics weighted;
   double weight = 0, divergence = 0;
 
   StudentTStatistics& operator+=(const StudentTStatistics& other) {
-    moments += other.moments, weight += other.weight, divergence += other.divergence;
+    weighted += other.weighted, weight += other.weight, divergence += other.divergence;
     return *this;
   }
   StudentTStatistics& operator*=(double c) {
-    moments *= c, weight *= c, divergence *= c;
+    weighted *= c, weight *= c, divergence *= c;
     return *this;
   }
   template <class Visitor>
   void visit(Visitor&& visitor) {
-    moments.visit(visitor), visitor(weight), visitor(divergence);
+    weighted.visit(visitor), visitor(weight), visitor(divergence);
   }
 };
 
@@ -147,7 +147,7 @@ class StudentTExpert : public LinearLocation<StudentTExpert> {
       s.weight += w(i);
       s.divergence += w(i) * (excess - (excess > -0.5 ? std::log1p(excess) : std::log(u)));
     }
-    line_.accumulate(block.points, block.weights.head(block.points.size), s.moments);
+    line_.accumulate(block.points, block.weights.head(block.points.size), s.weighted);
   }
 
   /// The old parameters where there are no observations.
@@ -190,8 +190,8 @@ class StudentTExpert : public LinearLocation<StudentTExpert> {
     at += parameters();
     for (Index i = start; i < at; ++i) v(i) = 0;
     if (!(s.weight > 0)) return;
-    line_.add_gradient(s.moments, &v(start), &v(factor));
-    line_.precision_factor().add_log_determinant_gradient(s.weight - s.moments.weight, &v(factor));
+    line_.add_gradient(s.weighted, &v(start), &v(factor));
+    line_.precision_factor().add_log_determinant_gradient(s.weight - s.weighted.weight(), &v(factor));
     if (options_.fixed) return;
     const double slope = log_minus_digamma(freedom_ / 2) - log_minus_digamma(posterior_shape());
     const double by_log = freedom_ / 2 * (s.weight * slope - s.divergence);
@@ -228,20 +228,20 @@ class StudentTExpert : public LinearLocation<StudentTExpert> {
     next.options_ = options_;
     next.freedom_ = freedom_;
     next.prototype_ = prototype_;
-    line_.maximize(s.moments, s.moments.weight, next.line_, work);
-    const bool learnt = s.moments.weight > LinearExpert::least_weight;
+    line_.maximize(s.weighted, s.weighted.weight(), next.line_, work);
+    const bool learnt = s.weighted.weight() > LinearExpert::least_weight;
     if (learnt) {
       bool expanded = true;
       if (next.at_floor() > 0) {
         // The expansion ends where the floor does: with it, a scale at the floor could lower the likelihood.
-        line_.maximize(s.moments, s.weight, next.line_, work);
+        line_.maximize(s.weighted, s.weight, next.line_, work);
         expanded = false;
       }
       // The degrees of freedom of a prototype's latent precisions are those of the middle of the data, not of a line.
       if (!options_.fixed && !prototype_) {
         double value = s.divergence / s.weight + log_minus_digamma(posterior_shape());
         if (expanded) {
-          const double excess = (s.moments.weight - s.weight) / s.weight;
+          const double excess = (s.weighted.weight() - s.weight) / s.weight;
           value -= excess - std::log1p(excess);
         }
         if (value > 0) next.freedom_ = std::clamp(2 * inverse_log_minus_digamma(value), options_.least, options_.most);

@@ -26,7 +26,8 @@ class Convergence {
   /// `square`: squared length of the step of the parameters, in any metric, or the gradient along it; NaN where
   /// unknown.
   [[gnu::cold]] void step(double before, double after, bool chained, double square) {
-    rounding_ = rounding_of(after);
+    noise_ = std::max(noise_, before - after);  // EM lowers the objective by its rounding alone
+    rounding_ = std::max(rounding_of(after), noise_);
     ++steps_;
     still_ = square == 0;
     const double last = gain_;
@@ -79,6 +80,12 @@ class Convergence {
   void restart() { *this = Convergence(total_weight_); }
   /// What a sum of `total_weight` log densities may be off by.
   double rounding_of(double objective) const { return 1e-15 * (std::abs(objective) + 0.01 * total_weight_); }
+  /// By how much more than that EM may seem to lower the objective before it is a fault: log densities whose terms
+  /// cancel are off by more than sums are, and have shown by how much.
+  double slack(double objective) const {
+    const double rounding = rounding_of(objective);
+    return std::clamp(10 * noise_, 1e5 * rounding, 1e7 * rounding);
+  }
 
   /// The factor by which a plain iteration shrinks the distance, as last seen; NaN before any.
   double rate() const { return last_rate_; }
@@ -130,7 +137,7 @@ class Convergence {
   std::size_t filled_ = 0, parameter_count_ = 0, ratio_count_ = 0, length_ = 0;
   Index steps_ = 0;
   double total_weight_;
-  double gain_ = 0, rounding_ = 0, last_rate_ = std::numeric_limits<double>::quiet_NaN();
+  double gain_ = 0, rounding_ = 0, noise_ = 0, last_rate_ = std::numeric_limits<double>::quiet_NaN();
   bool below_ = false, still_ = false;  // the gain is that of a step of the parameters; they did not move at all
 };
 

@@ -64,7 +64,7 @@ class EmRun {
     }
     const double objective = now_.objective(statistics);
     if (!extrapolated_ && !std::isfinite(objective)) return hastened_ ? refine_before() : damp() || fail(objective);
-    const double slack = 1e5 * convergence_.rounding_of(report_.objective);
+    const double slack = convergence_.slack(report_.objective);
     if (extrapolated_ && !(objective >= report_.objective - convergence_.rounding())) return retreat(objective);
     const bool first = report_.trace.empty();
     if (!first && !extrapolated_ && !renewed_) {
@@ -90,7 +90,7 @@ class EmRun {
     if (options_.stop.stop_requested()) return end(Status::stopped);
     if (!hastened_ && converged()) return end(Status::converged);
     if (report_.iterations >= options_.max_iterations) return end(limit_status());
-    if (idle_ > 50 && convergence_.exhausted()) return end(Status::sublinear);
+    if (idle_ > 50 && (convergence_.exhausted() || idle_ > 500)) return end(Status::sublinear);
 
     now_.maximize(statistics, next_);
     ++report_.iterations;

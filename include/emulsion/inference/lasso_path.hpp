@@ -122,14 +122,14 @@ class LassoPath {
     require(largest > 0, "no covariate says anything about the response: there is no path");
     return largest * (1 + 1e-8);  // the rounding of the derivatives
   }
-  /// What a KKT residual is where nothing is penalised.
+  /// By a slope, where nothing is penalised.
   double greatest_derivative(const Model& null) {
     Fold<Model, Regression> fold(null, data_, workers_);
     const Model free = under(null, 0);
     const auto& s = fold(free, Soft{});
     double largest = 0;
     for (Index k = 0; k < free.size(); ++k) {
-      const double own = free[k].kkt_residual(std::get<1>(s.parts).all[static_cast<std::size_t>(k)]);
+      const double own = free[k].slopes_residual(std::get<1>(s.parts).all[static_cast<std::size_t>(k)]);
       largest = std::max(largest, own / options_.alpha);
     }
     if constexpr (gate_is_penalised) {
