@@ -135,3 +135,12 @@ TEST_CASE("what has no local statistics has nothing to recentre") {
   CHECK(Recentred<MixtureOfExperts<ConstantGate, PoissonExpert>>);
   CHECK(Recentred<MixtureOfExperts<SoftmaxGate, LinearExpert>>);
 }
+
+TEST_CASE("what has local statistics says so, and drivers that keep them refuse it without recentre()") {
+  CHECK(!LocalMStep<MixtureOfExperts<ConstantGate, LinearExpert>>);
+  CHECK(LocalMStep<MixtureOfExperts<SoftmaxGate, LinearExpert>>);
+  CHECK(LocalMStep<MixtureOfExperts<ConstantGate, PoissonExpert>>);
+  CHECK(LocalMStep<MixtureOfExperts<ConstantGate, ZeroInflatedPoissonExpert>>);
+  CHECK(LocalMStep<MixtureOfExperts<ConstantGate, LogisticExpert>>);
+  CHECK(LocalMStep<MixtureOfExperts<ConstantGate, LocationScaleExpert>>);
+}

@@ -67,7 +67,7 @@ struct PackedPoints {
   Buffer origin;              // the same as Scalar
   Eigen::VectorXd first;      // padded: sums of w y
   Eigen::MatrixXd second;     // padded x padded: sums of w y y', lower triangle; padded x 1: its diagonal
-  Buffer kept;                // dimensions that are replaced for a while: see take_residuals()
+  std::vector<Scalar> kept;   // dimensions that are replaced for a while: see take_residuals()
 
  private:
   template <class From>

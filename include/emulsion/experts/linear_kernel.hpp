@@ -116,7 +116,8 @@ inline void put_responses_back(Index q, PackedPoints<double>& block) {
 }
 /// Room for that in a block of at most so many observations.
 inline void reserve_residuals(Index most, Index responses, PackedPoints<double>& block) {
-  block.kept.resize(responses * PackedPoints<double>::up(most, PackedPoints<double>::strip));
+  const Index rows = PackedPoints<double>::up(most, PackedPoints<double>::strip);
+  block.kept.resize(static_cast<std::size_t>(responses * rows));
 }
 /// add() while residuals stand in the place of the responses.
 template <class Add>

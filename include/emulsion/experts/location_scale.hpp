@@ -59,6 +59,8 @@ struct LocationScaleStatistics {
 /// No variance at an observation may fall below a floor relative to that of the responses. Cost of a pass: 2 n p^2.
 class LocationScaleExpert : public LinearLocation<LocationScaleExpert> {
  public:
+  static constexpr bool local_m_step = true;
+
   using Statistics = LocationScaleStatistics;
   struct Packed {
     PackedPoints<double> points;

@@ -27,6 +27,8 @@ namespace emulsion {
 /// n C p, and n p^2 / 2 for each pair of classes.
 class LogisticExpert {
  public:
+  static constexpr bool local_m_step = true;
+
   using Data = Regression;
   using Statistics = SoftmaxGate::Statistics;
 

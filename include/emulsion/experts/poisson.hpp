@@ -41,6 +41,8 @@ inline void check_counts(const Regression& data) {
 /// Means above e^600 count as e^600. Cost of a pass: n p^2 / 2, and two exponentials per observation.
 class PoissonExpert {
  public:
+  static constexpr bool local_m_step = true;
+
   using Data = Regression;
 
   struct Statistics {

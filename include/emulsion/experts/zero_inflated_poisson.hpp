@@ -13,6 +13,8 @@ namespace emulsion {
 /// never falls. Without surplus zeros pi tends to 0, the border, and the report says so.
 class ZeroInflatedPoissonExpert {
  public:
+  static constexpr bool local_m_step = true;
+
   using Data = Regression;
 
   struct Statistics {

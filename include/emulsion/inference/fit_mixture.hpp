@@ -115,11 +115,14 @@ class MultiStart {
   }
 
   /// Runs from starts near the best fits, one of whose components is planted elsewhere (random swaps; Zhao, Hautamaki,
-  /// Karkkainen and Franti, 2012): from the best of all as long as that leads up, then from optima below it.
+  /// Karkkainen and Franti, 2012): from the best of all as long as that leads up, then from optima below it. The more
+  /// covariates, the rarer are starts that lead to the best, and the longer it goes on.
   [[gnu::cold]] void search_near_best() {
     if (options_.restarts > 0 || batch_ < 32) return;  // where runs are few, each takes long
-    const auto end = runs_.size() + 3 * static_cast<std::size_t>(most_);
-    for (std::size_t place = 0; (place < 3 || reached() < 3) && runs_.size() < end && !stopped();) {
+    const auto patience =
+        static_cast<std::size_t>(std::clamp<Index>(3 * data_.x().dimension() * (options_.components - 1), 3, 24));
+    const auto end = runs_.size() + patience * static_cast<std::size_t>(most_);
+    for (std::size_t place = 0; (place < patience || reached() < 3) && runs_.size() < end && !stopped();) {
       const double best = at(0).objective();
       const Model from = at(distinct(place % 6)).fit.model;
       const auto first = static_cast<Index>(runs_.size());
@@ -247,9 +250,8 @@ class MultiStart {
     return a.objective() > b.objective() + 1e-7 * data_.total_weight();
   }
   void rank() {
-    order_.clear();
-    for (std::size_t r = 0; r < runs_.size(); ++r) {  // insertion: few, and equal ones stay in order
-      order_.push_back(static_cast<Index>(r));
+    while (order_.size() < runs_.size()) order_.push_back(static_cast<Index>(order_.size()));
+    for (std::size_t r = 1; r < order_.size(); ++r) {  // insertion: nearly in order, and equal ones stay so
       for (std::size_t i = r; i > 0 && before(at(i), at(i - 1)); --i) std::swap(order_[i], order_[i - 1]);
     }
   }

@@ -79,7 +79,8 @@ class OnlineEm {
   double seen() const { return seen_; }
   /// The objective of the population as the statistics estimate it: of the models that collected them, in nats.
   double objective() const { return now_.objective(total_); }
-  /// What has been learnt, which another stream's can be merged with.
+  /// What has been learnt, which another stream's can be merged with. Local statistics belong to the model: tell those
+  /// of another stream about this one first, model().recentre(theirs, their model).
   const typename M::Statistics& statistics() const { return total_; }
 
  private:
