@@ -42,7 +42,8 @@ struct ExpertPrior {
   const LinearExpert plain(p, q, structure);
   plain.check(data);
   LinearExpert expected = plain.in(plain.frame_for(data));
-  LinearExpert::Statistics about_centre = expected.statistics();  // the line is zero
+  expected.centre();  // its line is zero in the frame: the moments are those of (x, y)
+  LinearExpert::Statistics about_centre = expected.statistics();
   Eigen::VectorXd w(data.size());
   for (Index i = 0; i < data.size(); ++i) w(i) = data.weight(i);
   read_block(expected, data, [&](auto& block) { expected.accumulate(block, w, about_centre); });

@@ -77,7 +77,7 @@ defect 'responsibilities without weights' 'mixture' \
 defect 'log normaliser without weights' 'mixture' 'total += w == 0 ? Lanes{} : w * normaliser;' 'total += w == 0 ? Lanes{} : normaliser;'
 defect 'log-sum-exp without the maximum' 'mixture' 'shift = shift == nothing ? Lanes{} : shift;' 'shift = Lanes{};'
 defect 'the last rows without weights' 'model' 's[k * stride] / sum * w;' 's[k * stride] / sum;'
-defect 'objective with slack' 'model' 'std::clamp(10 * noise_, 1e5 * rounding, 1e7 * rounding);' '1e10 * rounding;'
+defect 'objective with slack' 'model' 'std::clamp(10 * noise_, 1e5, 1e7) *' '1e10 *'
 defect 'converged without the distance' 'model' 'return confirming_ && (plain_ >= 8 || convergence_.fixed_point()) && convergence_.settled();' \
   'return report_.iterations > 4;'
 defect 'converged too early' 'model' \

@@ -27,7 +27,7 @@ struct Regularity {
 
 /// How far a fit can be trusted: the better kinds are preferred, whatever their objectives.
 enum class FitKind {
-  regular,     ///< every component is wide enough, or all are equally narrow on as many observations
+  regular,     ///< every component is wide enough, or all are narrow alike, each on at least 5 (d + 1) observations
   supported,   ///< a narrow one, but on at least 5 (d + 1) observations
   coincident,  ///< two that coincide: as good as a mixture of fewer, whose objective is worth something
   spurious     ///< a narrow one on a few near-equal observations: an objective without a bound, worth nothing

@@ -280,7 +280,7 @@ class LassoExpert : public LinearLocation<LassoExpert> {
       work.before(j) = s.line(0, 1 + j);
       work.slopes(j) = coefficient(1 + j);
     }
-    const double unit = residual(work, square, Eigen::VectorXd::Zero(p));
+    const double total = residual(work, square, Eigen::VectorXd::Zero(p));
     double v = 1 / (precision() * precision());
     if (prototype_) {
       const double before = objective(s.weight(), residual(work, square, work.slopes), v, work.slopes);
@@ -294,7 +294,7 @@ class LassoExpert : public LinearLocation<LassoExpert> {
     for (int turn = 0; turn < 100; ++turn) {
       const double moved = ascend(work, v), before = v;
       v = std::max(residual(work, square, work.slopes) / s.weight(), least);
-      if (!(moved > 1e-28 * unit) && std::abs(v - before) <= 1e-14 * v) break;
+      if (!(moved > 1e-28 * total) && std::abs(v - before) <= 1e-14 * v) break;
     }
     return v;
   }

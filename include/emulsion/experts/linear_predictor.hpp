@@ -91,8 +91,9 @@ struct RegressionSpace {
   return left_out;
 }
 
-/// What the residuals y - b - B x are in statistics of (x, y): their mean (q), scatter with the covariates (q x p) and
-/// scatter (lower triangle of q x q, column by column; its diagonal where `diagonal`), all about the means.
+/// What y - b - B x are in moments of (x, y), or of x and residuals already: their mean (q), scatter with the
+/// covariates (q x p) and scatter (lower triangle of q x q, column by column; its diagonal where `diagonal`), all about
+/// the means.
 struct ResidualMoments {
   Eigen::VectorXd mean;
   Eigen::MatrixXd crossed;

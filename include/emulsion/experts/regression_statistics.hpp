@@ -27,36 +27,19 @@ struct RegressionStatistics {
 
   /// About another line. Cost p q (p + q).
   void move_to(const Eigen::MatrixXd& other) {
-    const Index q = line.rows(), p = line.cols() - 1, d = p + q;
     if (line == other) return;
-    if (!(weight() > 0)) return void(line = other);
-    const auto place = [&](Index i, Index j) { return i >= j ? lower_place(i, j, d) : lower_place(j, i, d); };
-    const auto turn = [&](Index r, Index j) { return line(r, 1 + j) - other(r, 1 + j); };
-    Eigen::VectorXd &mean = moments.mean, &scatter = moments.scatter;
-    // e + D x has the scatter E + D C' + C' D', C = sum w x e' before and C' after.
-    for (const bool after : {false, true}) {
+    const Index q = line.rows(), p = line.cols() - 1;
+    if (weight() > 0) {
+      const ResidualMoments moved = residual_moments(moments, other - line, false);
+      Index at = 0;
       for (Index c = 0; c < q; ++c) {
-        for (Index r = c; r < q; ++r) {
-          double sum = 0;
-          for (Index j = 0; j < p; ++j) {
-            sum += after ? turn(c, j) * scatter(place(p + r, j)) : turn(r, j) * scatter(place(p + c, j));
-          }
-          scatter(place(p + r, p + c)) += sum;
+        moments.mean(p + c) = moved.mean(c);
+        for (Index j = 0; j < p; ++j) moments.scatter(lower_place(p + c, j, p + q)) = moved.crossed(c, j);
+        for (Index r = c; r < q; ++r, ++at) {
+          const bool rounded = r == c && moved.scatter(at) < 0;
+          moments.scatter(lower_place(p + r, p + c, p + q)) = rounded ? 0 : moved.scatter(at);
         }
       }
-      for (Index r = 0; r < q && !after; ++r) {
-        mean(p + r) += line(r, 0) - other(r, 0);
-        for (Index j = 0; j < p; ++j) {
-          mean(p + r) += turn(r, j) * mean(j);
-          double sum = 0;
-          for (Index i = 0; i < p; ++i) sum += turn(r, i) * scatter(place(i, j));
-          scatter(place(p + r, j)) += sum;
-        }
-      }
-    }
-    for (Index r = 0; r < q; ++r) {
-      double& square = scatter(place(p + r, p + r));
-      square = square > 0 ? square : 0;
     }
     line = other;
   }
@@ -67,6 +50,11 @@ struct RegressionStatistics {
     move_to(other.line);
     moments += other.moments;
     return *this;
+  }
+  /// Without what `other` added: see GaussianStatistics.
+  void remove(RegressionStatistics other) {
+    other.move_to(line);
+    moments.remove(other.moments);
   }
   RegressionStatistics& operator*=(double c) {
     moments *= c;
@@ -79,18 +67,24 @@ struct RegressionStatistics {
   }
 };
 
-/// Weighted least squares as of the moments of (x, y); a covariate that is a linear function of those before it keeps
-/// the coefficient of the line. Cost p^3 / 3 + p^2 q.
+/// Weighted least squares as of the moments of (x, y). Cost p^3 / 3 + p^2 q.
 [[gnu::cold]] inline Index least_squares(const RegressionStatistics& s, RegressionSpace& space,
                                          Eigen::MatrixXd& coefficients, Eigen::VectorXd& residual, bool diagonal) {
   const Index q = s.line.rows(), p = s.line.cols() - 1;
   const Index left_out = least_squares(s.moments, p, q, space, coefficients, residual, diagonal);
+  for (Index j = 1; j <= p && left_out > 0; ++j) {
+    // A covariate that is a function of others has no change; its slope must be zero, not what the line had.
+    if ((coefficients.col(j).array() != 0).any() || (s.line.col(j).array() == 0).all()) continue;
+    RegressionStatistics plain = s;
+    plain.move_to(Eigen::MatrixXd::Zero(q, 1 + p));
+    return least_squares(plain.moments, p, q, space, coefficients, residual, diagonal);
+  }
   for (Index i = 0; i < coefficients.size(); ++i) coefficients.data()[i] += s.line.data()[i];
   return left_out;
 }
 
 /// The least deviation of response r that the statistics can tell from zero: by the rounding of squares about a line
-/// that is far off still, and by that of the responses themselves, of which 1e-10 is certain in log densities.
+/// that is far off still, and by that of the terms of the line, of which 1e-10 is certain in log densities.
 [[gnu::cold]] inline double least_deviation(const RegressionStatistics& s, Index r) {
   const Index p = s.line.cols() - 1, d = s.moments.mean.size();
   const double residual = s.moments.scatter(lower_place(p + r, p + r, d)) / s.weight();

@@ -26,8 +26,9 @@ class Convergence {
   /// `square`: squared length of the step of the parameters, in any metric, or the gradient along it; NaN where
   /// unknown.
   [[gnu::cold]] void step(double before, double after, bool chained, double square) {
-    noise_ = std::max(noise_, before - after);  // EM lowers the objective by its rounding alone
-    rounding_ = std::max(rounding_of(after), noise_);
+    // EM lowers the objective by its rounding alone.
+    noise_ = std::clamp((before - after) / rounding_of(after), noise_, 1e6);
+    rounding_ = noise_ * rounding_of(after);
     ++steps_;
     still_ = square == 0;
     const double last = gain_;
@@ -82,10 +83,7 @@ class Convergence {
   double rounding_of(double objective) const { return 1e-15 * (std::abs(objective) + 0.01 * total_weight_); }
   /// By how much more than that EM may seem to lower the objective before it is a fault: log densities whose terms
   /// cancel are off by more than sums are, and have shown by how much.
-  double slack(double objective) const {
-    const double rounding = rounding_of(objective);
-    return std::clamp(10 * noise_, 1e5 * rounding, 1e7 * rounding);
-  }
+  double slack(double objective) const { return std::clamp(10 * noise_, 1e5, 1e7) * rounding_of(objective); }
 
   /// The factor by which a plain iteration shrinks the distance, as last seen; NaN before any.
   double rate() const { return last_rate_; }
@@ -137,7 +135,8 @@ class Convergence {
   std::size_t filled_ = 0, parameter_count_ = 0, ratio_count_ = 0, length_ = 0;
   Index steps_ = 0;
   double total_weight_;
-  double gain_ = 0, rounding_ = 0, noise_ = 0, last_rate_ = std::numeric_limits<double>::quiet_NaN();
+  double gain_ = 0, rounding_ = 0, last_rate_ = std::numeric_limits<double>::quiet_NaN();
+  double noise_ = 1;                    // the rounding of log densities, in that of their sum
   bool below_ = false, still_ = false;  // the gain is that of a step of the parameters; they did not move at all
 };
 

@@ -77,6 +77,8 @@ class EmRun {
     halvings_ = 0;
     idle_ = objective > highest_ + convergence_.rounding() ? 0 : idle_ + 1;
     highest_ = std::max(highest_, objective);
+    stuck_ = objective > mark_ + convergence_.rounding() ? 0 : stuck_ + 1;
+    if (stuck_ == 0) mark_ = objective;
     plain_ = extrapolated_ || first || renewed_ ? 0 : plain_ + 1;
     landed_ = extrapolated_;
     extrapolated_ = renewed_ = false;
@@ -90,7 +92,7 @@ class EmRun {
     if (options_.stop.stop_requested()) return end(Status::stopped);
     if (!hastened_ && converged()) return end(Status::converged);
     if (report_.iterations >= options_.max_iterations) return end(limit_status());
-    if (idle_ > 50 && (convergence_.exhausted() || idle_ > 500)) return end(Status::sublinear);
+    if ((idle_ > 50 && convergence_.exhausted()) || stuck_ > 500) return end(Status::sublinear);
 
     now_.maximize(statistics, next_);
     ++report_.iterations;
@@ -260,7 +262,7 @@ class EmRun {
   [[gnu::cold]] void restart() {
     renewed_ = true;
     landed_ = false;
-    highest_ = -std::numeric_limits<double>::infinity();
+    highest_ = mark_ = -std::numeric_limits<double>::infinity();
     quasi_newton_.forget();
     convergence_.restart();
   }
@@ -342,7 +344,9 @@ class EmRun {
   double promise_ = nan;  // of the plain step from before_: see Convergence::step
   double last_ = nan;
   double highest_ = -std::numeric_limits<double>::infinity();  // objective so far
+  double mark_ = highest_;                                     // when it last rose by more than its rounding
   Index plain_ = 0, idle_ = 0, halvings_ = 0;   // plain steps in a row; E-steps without a gain; of an M-step
+  Index stuck_ = 0;                             // E-steps since the mark
   bool extrapolated_ = false, landed_ = false;  // now_ is an extrapolation to be tried; one that was taken
   bool renewed_ = false, confirming_ = false, refined_ = false, noted_ = false;
   bool held_ = false;  // a floor holds up a component: the objective need not be level where EM stands still

@@ -247,12 +247,19 @@ class MultiStart {
   bool before(const Run& a, const Run& b) const {
     if (a.finished != b.finished) return a.finished;
     if (a.kind != b.kind) return a.kind < b.kind;
-    return a.objective() > b.objective() + 1e-7 * data_.total_weight();
+    return a.objective() > b.objective();
   }
   void rank() {
     while (order_.size() < runs_.size()) order_.push_back(static_cast<Index>(order_.size()));
-    for (std::size_t r = 1; r < order_.size(); ++r) {  // insertion: nearly in order, and equal ones stay so
+    for (std::size_t r = 1; r < order_.size(); ++r) {  // insertion: they are nearly in order
       for (std::size_t i = r; i > 0 && before(at(i), at(i - 1)); --i) std::swap(order_[i], order_[i - 1]);
+    }
+    for (std::size_t first = 0, r = 1; r < order_.size(); ++r) {
+      const Run &head = at(first), &run = at(r);
+      const bool same = head.finished == run.finished && head.kind == run.kind &&
+                        head.objective() - run.objective() <= 1e-7 * data_.total_weight();
+      if (!same) first = r;
+      for (std::size_t i = r; i > first && order_[i] < order_[i - 1]; --i) std::swap(order_[i], order_[i - 1]);
     }
   }
   /// How many runs reached the best optimum.
