@@ -25,21 +25,38 @@ struct RegressionStatistics {
 
   double weight() const { return moments.weight; }
 
-  /// About another line. Cost p q (p + q).
+  /// About another line. In place: an iteration with a prior does so, and allocates nothing. Cost p q (p + q).
   void move_to(const Eigen::MatrixXd& other) {
+    const Index q = line.rows(), p = line.cols() - 1, d = p + q;
     if (line == other) return;
-    const Index q = line.rows(), p = line.cols() - 1;
-    if (weight() > 0) {
-      const ResidualMoments moved = residual_moments(moments, other - line, false);
-      Index at = 0;
+    if (!(weight() > 0)) return void(line = other);
+    const auto place = [&](Index i, Index j) { return i >= j ? lower_place(i, j, d) : lower_place(j, i, d); };
+    const auto turn = [&](Index r, Index j) { return line(r, 1 + j) - other(r, 1 + j); };
+    Eigen::VectorXd &mean = moments.mean, &scatter = moments.scatter;
+    // e + D x has the scatter E + D C' + C' D', C = sum w x e' before and C' after.
+    for (const bool after : {false, true}) {
       for (Index c = 0; c < q; ++c) {
-        moments.mean(p + c) = moved.mean(c);
-        for (Index j = 0; j < p; ++j) moments.scatter(lower_place(p + c, j, p + q)) = moved.crossed(c, j);
-        for (Index r = c; r < q; ++r, ++at) {
-          const bool rounded = r == c && moved.scatter(at) < 0;
-          moments.scatter(lower_place(p + r, p + c, p + q)) = rounded ? 0 : moved.scatter(at);
+        for (Index r = c; r < q; ++r) {
+          double sum = 0;
+          for (Index j = 0; j < p; ++j) {
+            sum += after ? turn(c, j) * scatter(place(p + r, j)) : turn(r, j) * scatter(place(p + c, j));
+          }
+          scatter(place(p + r, p + c)) += sum;
         }
       }
+      for (Index r = 0; r < q && !after; ++r) {
+        mean(p + r) += line(r, 0) - other(r, 0);
+        for (Index j = 0; j < p; ++j) {
+          mean(p + r) += turn(r, j) * mean(j);
+          double sum = 0;
+          for (Index i = 0; i < p; ++i) sum += turn(r, i) * scatter(place(i, j));
+          scatter(place(p + r, j)) += sum;
+        }
+      }
+    }
+    for (Index r = 0; r < q; ++r) {
+      double& square = scatter(place(p + r, p + r));
+      square = square > 0 ? square : 0;
     }
     line = other;
   }
