@@ -14,7 +14,7 @@ struct Regularity {
   Index narrowest = -1;   ///< its component
   double support = 1;     ///< the least weight of a component whose relative eigenvalue is below the one asked for
   Index twin = -1;        ///< a component that coincides with one before it: a saddle, in truth of K - 1 components
-  bool alike = true;      ///< none is narrow beside the others: where it is, all are
+  bool alike = true;      ///< no component is narrow beside the others: where one is narrow, all are
 
   /// The worse of two parts of the same components, which coincide only where both parts do.
   void join(const Regularity& other) {

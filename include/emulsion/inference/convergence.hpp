@@ -27,7 +27,7 @@ class Convergence {
   /// unknown.
   [[gnu::cold]] void step(double before, double after, bool chained, double square) {
     // EM lowers the objective by its rounding alone.
-    noise_ = std::clamp((before - after) / rounding_of(after), noise_, 1e6);
+    if (after < before) noise_ = std::clamp((before - after) / rounding_of(after), noise_, 1e6);
     rounding_ = noise_ * rounding_of(after);
     ++steps_;
     still_ = square == 0;

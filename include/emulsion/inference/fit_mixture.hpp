@@ -242,23 +242,25 @@ class MultiStart {
   }
 
   /// Finished fits first, of those the better kind, then by objective: spurious optima can always be higher than the
-  /// best regular one. The same optimum reached twice counts as equal, and the earlier stays first: rounding must not
-  /// choose between them.
+  /// best regular one.
   bool before(const Run& a, const Run& b) const {
     if (a.finished != b.finished) return a.finished;
     if (a.kind != b.kind) return a.kind < b.kind;
     return a.objective() > b.objective();
   }
+  /// The same optimum reached twice counts as equal, and the earlier start comes first: rounding must not choose
+  /// between them.
   void rank() {
     while (order_.size() < runs_.size()) order_.push_back(static_cast<Index>(order_.size()));
     for (std::size_t r = 1; r < order_.size(); ++r) {  // insertion: they are nearly in order
       for (std::size_t i = r; i > 0 && before(at(i), at(i - 1)); --i) std::swap(order_[i], order_[i - 1]);
     }
-    for (std::size_t first = 0, r = 1; r < order_.size(); ++r) {
+    double highest = -nothing;  // objective of the optimum whose runs begin at `first`
+    for (std::size_t first = 0, r = 0; r < order_.size(); ++r) {
       const Run &head = at(first), &run = at(r);
       const bool same = head.finished == run.finished && head.kind == run.kind &&
-                        head.objective() - run.objective() <= 1e-7 * data_.total_weight();
-      if (!same) first = r;
+                        highest - run.objective() <= 1e-7 * data_.total_weight();
+      if (!same) first = r, highest = run.objective();
       for (std::size_t i = r; i > first && order_[i] < order_[i - 1]; --i) std::swap(order_[i], order_[i - 1]);
     }
   }
