@@ -137,14 +137,18 @@ class LassoExpert : public LinearLocation<LassoExpert> {
   /// slope (of y by x as given, about the frame's centre) beyond what the penalty allows.
   [[gnu::cold]] double kkt_residual(const Statistics& s) const {
     if (!(s.weight() > 0)) return 0;
-    const double mean = residual_moments(s, line_.coefficients(), true).mean(0);
-    const double by_intercept = s.weight() * mean * precision() * precision() * shared_frame()->scale(covariates());
-    return std::max(std::abs(by_intercept), slopes_residual(s));
+    const ResidualMoments residual = residual_moments(s, line_.coefficients(), true);
+    const double by_intercept =
+        s.weight() * residual.mean(0) * precision() * precision() * shared_frame()->scale(covariates());
+    return std::max(std::abs(by_intercept), slopes_residual(s, residual));
   }
   /// The same of the slopes alone.
   [[gnu::cold]] double slopes_residual(const Statistics& s) const {
-    if (!(s.weight() > 0)) return 0;
-    const ResidualMoments residual = residual_moments(s, line_.coefficients(), true);
+    return s.weight() > 0 ? slopes_residual(s, residual_moments(s, line_.coefficients(), true)) : 0;
+  }
+
+ private:
+  double slopes_residual(const Statistics& s, const ResidualMoments& residual) const {
     double largest = 0;
     for (Index j = 0; j < covariates(); ++j) {
       double slope = residual.crossed(0, j) + s.weight() * residual.mean(0) * s.moments.mean(j);
@@ -157,7 +161,6 @@ class LassoExpert : public LinearLocation<LassoExpert> {
     return largest;
   }
 
- private:
   static const ElasticNet& checked(const ElasticNet& penalty) {
     require(penalty.lambda >= 0 && std::isfinite(penalty.lambda), "the penalty of an expert must not be negative, got ",
             penalty.lambda);
@@ -280,7 +283,8 @@ class LassoExpert : public LinearLocation<LassoExpert> {
       work.before(j) = s.line(0, 1 + j);
       work.slopes(j) = coefficient(1 + j);
     }
-    const double total = residual(work, square, Eigen::VectorXd::Zero(p));
+    double total = square;  // without slopes
+    for (Index j = 0; j < p; ++j) total += work.before(j) * (work.right(j) + work.across(j));
     double v = 1 / (precision() * precision());
     if (prototype_) {
       const double before = objective(s.weight(), residual(work, square, work.slopes), v, work.slopes);
