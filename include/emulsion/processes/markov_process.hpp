@@ -1,0 +1,152 @@
+#pragma once
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "emulsion/processes/kalman.hpp"
+#include "emulsion/processes/state_space.hpp"
+
+namespace emulsion {
+
+/// Values of a process at m times, Gaussian each, in the order in which the times were given.
+class MarkovPrediction {
+ public:
+  MarkovPrediction(Eigen::VectorXd mean, Eigen::VectorXd variance, double noise)
+      : mean_(std::move(mean)), variance_(std::move(variance)), noise_(noise) {}
+  const Eigen::VectorXd& mean() const { return mean_; }
+  /// Of the process.
+  const Eigen::VectorXd& variance() const { return variance_; }
+  /// Of an observation: with the noise common to all, without what single observations have besides.
+  Eigen::VectorXd variance_with_noise() const { return variance_.array() + noise_; }
+
+ private:
+  Eigen::VectorXd mean_, variance_;
+  double noise_;
+};
+
+/// A Gaussian process of time, with mean zero, given observations
+///
+///   y_i = f(t_i) + e_i,  f ~ GP(0, k),  e_i ~ N(0, noise + extra_i)
+///
+/// for kernels that have a finite state (state_space.hpp): Matern, periodic, constant, sums of them, and products of a
+/// Matern with a periodic kernel. The numbers are those of the dense process, at a cost of n d^2 instead of n^3, d the
+/// dimension of the state; a periodic kernel is its truncated series (state_space().covariance() is what it became).
+/// Times may come in any order, and repeat. Hartikainen and Sarkka (2010); Solin and Sarkka (2014).
+///
+/// Hyperparameters: those of the kernel, then the log noise.
+template <MarkovKernel K>
+class MarkovProcess {
+ public:
+  /// @param kernel  with one length scale where it has any
+  /// @param noise   variance common to all observations, >= 0; positive, or extra, where times repeat
+  /// @param t       times, 1 x n
+  /// @param y       values (n)
+  /// @param extra   variance of each observation besides (n), or empty for none
+  /// @throws InvalidArgument  where shapes disagree, a number is not finite, or the noise is negative
+  MarkovProcess(K kernel, double noise, const Inputs& t, const Eigen::Ref<const Eigen::VectorXd>& y,
+                const StateSpaceOptions& options = {}, const Eigen::VectorXd& extra = {})
+      : kernel_(std::move(kernel)), noise_(noise), options_(options),
+        filter_(StateSpace(kernel_, options), in_order(noise, t, y, extra), noise) {}
+
+  const K& kernel() const { return kernel_; }
+  double noise() const { return noise_; }
+  Index size() const { return filter_.size(); }
+  const StateSpace& state_space() const { return filter_.space(); }
+  const TimeSeries& series() const { return filter_.series(); }
+  const StateSpaceOptions& options() const { return options_; }
+
+  /// log N(y; 0, K + noise), in nats.
+  double log_marginal_likelihood() const { return filter_.log_likelihood(); }
+  /// How many observations the others before told up to rounding, so that their variance was raised to it: with tiny
+  /// noise only.
+  Index floored() const { return filter_.floored(); }
+  /// Its gradient by the hyperparameters, in the order of pack(). Cost: about five passes of the filter, however many
+  /// hyperparameters there are. A truncated series is differentiated as it is.
+  Eigen::VectorXd gradient() const {
+    KalmanFilter filter = filter_;
+    return gradient(filter, noise_);
+  }
+  static Eigen::VectorXd gradient(KalmanFilter& filter, double noise) {
+    const auto by = filter.gradient();
+    const Index p = filter.space().parameters();
+    Eigen::VectorXd result = Eigen::VectorXd::Zero(p + 1);
+    const MarkovTerms& terms = filter.space().terms();
+    for (std::size_t k = 0; k < terms.size(); ++k) {
+      result.head(p) += terms[k].derivative * by.terms.col(static_cast<Index>(k));
+    }
+    result(p) = noise * by.noise;
+    return result;
+  }
+
+  Index parameters() const { return kernel_.parameters() + 1; }
+  void pack(Eigen::VectorXd& v, Index& at) const {
+    kernel_.pack(v, at);
+    v(at++) = std::log(noise_);
+  }
+
+  /// The process at times before, between and after those observed.
+  ///
+  /// @param t   times, 1 x m, in any order
+  /// @throws    InvalidArgument unless t is 1 x m and finite
+  ///
+  /// Cost: one filter and one backward pass over the observations, and m d^2: ask for all times at once.
+  MarkovPrediction predict(const Inputs& t) const {
+    check_times(t);
+    const std::vector<Index> order = order_of(t);
+    Eigen::VectorXd sorted(t.cols()), mean, variance;
+    for (Index i = 0; i < t.cols(); ++i) sorted(i) = t(0, order[static_cast<std::size_t>(i)]);
+    KalmanFilter filter = filter_;
+    filter.smooth(sorted, mean, variance);
+    Eigen::VectorXd mean_as_given(t.cols()), variance_as_given(t.cols());
+    for (Index i = 0; i < t.cols(); ++i) {
+      mean_as_given(order[static_cast<std::size_t>(i)]) = mean(i);
+      variance_as_given(order[static_cast<std::size_t>(i)]) = variance(i);
+    }
+    return {std::move(mean_as_given), std::move(variance_as_given), noise_};
+  }
+
+ private:
+  static void check_times(const Inputs& t) {
+    require(t.rows() == 1, "a Markov process needs times in one dimension, 1 x n, got ", t.rows(), " x ", t.cols(),
+            " (a vector of times is t.transpose())");
+    require(t.allFinite(), "times must be finite");
+  }
+  static std::vector<Index> order_of(const Inputs& t) {
+    std::vector<Index> order(static_cast<std::size_t>(t.cols()));
+    std::iota(order.begin(), order.end(), Index{0});
+    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return t(0, a) < t(0, b); });
+    return order;
+  }
+  static TimeSeries in_order(double noise, const Inputs& t, const Eigen::Ref<const Eigen::VectorXd>& y,
+                             const Eigen::VectorXd& extra) {
+    check_times(t);
+    require(t.cols() == y.size(), "expected one value for each time, got times 1 x ", t.cols(), " and values ",
+            y.size());
+    require(extra.size() == 0 || extra.size() == y.size(), "expected extra noise for each value or for none, got ",
+            extra.size(), " for values ", y.size());
+    require(y.allFinite(), "values must be finite (leave out what is missing)");
+    require(noise >= 0 && std::isfinite(noise), "the noise of a process must not be negative, got ", noise);
+    const std::vector<Index> order = order_of(t);
+    TimeSeries series{Eigen::VectorXd(y.size()), Eigen::VectorXd(y.size()), Eigen::VectorXd(y.size())};
+    for (Index i = 0; i < y.size(); ++i) {
+      const Index from = order[static_cast<std::size_t>(i)];
+      const double own = extra.size() > 0 ? extra(from) : 0;
+      require(own >= 0 && std::isfinite(own), "extra noise must not be negative, got ", own);
+      series.time(i) = t(0, from), series.value(i) = y(from), series.extra(i) = own;
+      require(
+          noise > 0 || i == 0 || series.extra(i) > 0 || series.extra(i - 1) > 0 || series.time(i) > series.time(i - 1),
+          "two observations at time ", series.time(i), " without noise: give them some");
+    }
+    return series;
+  }
+
+  K kernel_;
+  double noise_;
+  StateSpaceOptions options_;
+  KalmanFilter filter_;
+};
+
+}  // namespace emulsion
