@@ -7,6 +7,7 @@
 #include "catch.hpp"
 #include "emulsion/core/dense_cholesky.hpp"
 #include "emulsion/core/random.hpp"
+#include "emulsion/processes/sample_markov.hpp"
 #include "testing/laws.hpp"
 
 using namespace emulsion;
@@ -124,6 +125,12 @@ TEST_CASE("a Markov process equals the dense one") {
   }
 }
 
+TEST_CASE("a long Markov process equals the dense one") {  // several stretches between the states that are kept
+  const Eigen::RowVectorXd t = times(600, 4);
+  equals_dense("Matern 5/2", Matern52(0.6, 1.3), 0.05, t);
+  equals_dense("quasi-periodic", Periodic(1.0, 0.8, 1.9) * Matern12(1.4, 5.0) + Matern32(1, 40.0), 0.05, t);
+}
+
 TEST_CASE("the truncated kernel is the kernel within the error asked for") {
   for (const double length : {0.3, 0.9, 2.5, 40.0}) {
     for (const double error : {1e-3, 1e-6, 1e-12}) {
@@ -232,6 +239,28 @@ TEST_CASE("a Markov process of no, one, and noiseless observations") {
   CHECK(std::isfinite(tight.log_marginal_likelihood()));
 }
 
+TEST_CASE("draws have the covariances of the kernel") {
+  const Eigen::RowVectorXd t = (Eigen::RowVectorXd(5) << 0, 0.3, 0.3, 0.35, 2).finished();
+  const auto check = [&](const StateSpace& space) {
+    constexpr int draws = 20'000;
+    Rng rng(1);
+    Eigen::MatrixXd found = Eigen::MatrixXd::Zero(5, 5);
+    for (int i = 0; i < draws; ++i) {
+      const Eigen::VectorXd f = sample(space, t, rng);
+      REQUIRE(f(1) == f(2));
+      found += f * f.transpose() / draws;
+    }
+    // Five standard deviations of such a mean.
+    const double reach = 5 * std::sqrt(2.0 / draws) * space.variance();
+    CHECK((found - space.gram(t.transpose(), t.transpose())).cwiseAbs().maxCoeff() < reach);
+  };
+  check(StateSpace(Matern12(2, 1.0)));
+  check(StateSpace(Matern52(2, 1.0)));
+  check(StateSpace(Matern32(2, 3.0) + Periodic(1, 1, 1.5) * Matern52(1, 2.0), {.harmonic_error = 0.01}));
+  Rng rng(1);
+  CHECK_THROWS_WITH(sample(StateSpace(Matern12()), Eigen::RowVector2d(1, 0), rng), ContainsSubstring("ascending"));
+}
+
 TEST_CASE("misuse of a Markov process is one sentence") {
   const Eigen::RowVector3d t(0, 1, 2);
   const Eigen::Vector3d y(1, 2, 3);
@@ -250,6 +279,8 @@ TEST_CASE("misuse of a Markov process is one sentence") {
   CHECK_THROWS_WITH(MarkovProcess(Matern12(), 0.1, t, y, {}, Eigen::Vector2d(1, 1)), ContainsSubstring("got 2 for"));
   CHECK_THROWS_WITH(MarkovProcess(Matern12(), 0.1, t, y).predict(Eigen::MatrixXd::Ones(3, 1)),
                     ContainsSubstring("got 3 x 1"));
+  CHECK_THROWS_WITH(fit_markov_process(Matern12(), 0, t, y), ContainsSubstring("must start at a positive one"));
+  CHECK_THROWS_WITH(fit_markov_process(Matern12(), 1, t, y, {.restarts = 0}), ContainsSubstring("at least one start"));
   CHECK_THROWS_WITH(StateSpace(Periodic(1, 0.00001, 1)), ContainsSubstring("at least 0.0001"));
   CHECK_THROWS_WITH(StateSpace(Periodic(1, 0.03, 1)), ContainsSubstring("max_harmonics = 64"));
 }
@@ -292,6 +323,10 @@ TEST_CASE("a fit reaches the optimum that the dense likelihood has") {
   fit.model.pack(found, at);
   CHECK((found - dense_optimum.at).cwiseAbs().maxCoeff() < 1e-3);  // the tolerance is on the value, flat at its top
 
+  // With a part of the series first.
+  const auto piloted = fit_markov_process(Matern32(1, 0.5), 0.5, t, y, {.pilot = 60});
+  CHECK(piloted.report.objective == Approx(dense_optimum.value).epsilon(1e-8));
+
   const auto fixed = fit_markov_process(Matern32(1, 0.5), 0.5, t, y, {.fixed_noise = true});
   CHECK(fixed.model.noise() == 0.5);
   CHECK(fixed.report.objective < fit.report.objective);
@@ -313,7 +348,7 @@ TEST_CASE("a quasi-periodic fit keeps the error of its harmonics") {
   const double left_out = 1 - fit.model.state_space().variance() / fit.model.kernel()(t.leftCols(1), t.leftCols(1));
   CHECK(left_out <= 1e-6);
   // Too few allowed: said.
-  const auto few = fit_markov_process(start, 0.1, t, y, {.state_space = {.harmonic_error = 1e-3, .max_harmonics = 4}});
+  const auto few = fit_markov_process(start, 0.1, t, y, {.state_space = {.max_harmonics = 4}});
   CHECK(few.report.events.size() == 1);
   CHECK(few.report.objective < fit.report.objective);
 }

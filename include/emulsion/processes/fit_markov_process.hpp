@@ -18,8 +18,115 @@ struct MarkovFitOptions {
   double spread = 1;         ///< standard deviation of the others' starts about them, in logarithms
   std::uint64_t seed = 0;    ///< of those starts
   bool fixed_noise = false;  ///< the noise stays as it is given
+  Index pilot = 0;           ///< so many observations, the first in time, are searched with before all are; 0: none
   LbfgsOptions search = {};  ///< of each search
   StateSpaceOptions state_space = {};
+};
+
+/// The search for the hyperparameters of a Markov process: from one start, on one series.
+///
+/// Each is measured in the unit in which the log marginal likelihood is about as curved in all: that of a period may
+/// otherwise be a million times more curved than that of a variance.
+template <MarkovKernel K>
+class MarkovSearch {
+ public:
+  struct Climb {
+    Maximum found;
+    Index harmonics = 0;
+    bool at_border = false;  ///< of the harmonics allowed
+    Eigen::VectorXd unit;    ///< of each hyperparameter
+  };
+
+  MarkovSearch(K kernel, double noise, const MarkovFitOptions& options)
+      : kernel_(std::move(kernel)), noise_(noise), options_(options) {}
+
+  /// False where the hyperparameters are not admissible.
+  bool read(const Eigen::VectorXd& u, K& kernel, double& noise) const {
+    Index at = 0;
+    if (!kernel.unpack(u, at) || !MarkovForm<K>::admissible(kernel)) return false;
+    return options_.fixed_noise || read_logarithm(u, at, noise);
+  }
+  bool admissible(const Eigen::VectorXd& u) const {
+    K kernel = kernel_;
+    double noise = noise_;
+    return read(u, kernel, noise) && (chosen() || needed(kernel) <= options_.state_space.max_harmonics);
+  }
+  /// @param unit  of each hyperparameter, or empty: then found at `from`, by one gradient for each
+  Climb climb(const TimeSeries& series, const Eigen::VectorXd& from, Eigen::VectorXd unit = {}) const {
+    const Index most = options_.state_space.max_harmonics;
+    Climb result;
+    result.harmonics = options_.state_space.harmonics;
+    if (!chosen()) {
+      const Index least = needed_at(from);
+      result.harmonics = least == 0 ? 0 : std::min(least + 1, most);
+    }
+    Index evaluations = 0, iterations = 0;
+    Eigen::VectorXd at = from;
+    for (;;) {
+      if (unit.size() == 0) {
+        unit = unit_at(series, at, result.harmonics);
+        evaluations += at.size() + 1;
+      }
+      const auto scaled = [&](const Eigen::VectorXd& v, Eigen::VectorXd& slope) {
+        const double value = likelihood(series, at + unit.cwiseProduct(v), result.harmonics, slope);
+        slope.array() *= unit.array();
+        return value;
+      };
+      result.found = maximize_by_lbfgs(scaled, Eigen::VectorXd::Zero(at.size()), options_.search);
+      at += unit.cwiseProduct(result.found.at);
+      evaluations += result.found.evaluations, iterations += result.found.iterations;
+      result.at_border = !chosen() && result.harmonics > 0 && needed_at(at) == result.harmonics;
+      if (result.found.status == Status::failed || !result.at_border || result.harmonics == most) break;
+      result.harmonics = std::min(2 * result.harmonics, most);
+      unit.resize(0);
+    }
+    result.found.at = at;
+    result.found.evaluations = evaluations, result.found.iterations = iterations;
+    result.unit = std::move(unit);
+    return result;
+  }
+
+ private:
+  bool chosen() const { return options_.state_space.harmonics >= 0; }  // then the error is what it is
+  Index needed(const K& kernel) const { return MarkovForm<K>::harmonics(kernel, options_.state_space.harmonic_error); }
+  Index needed_at(const Eigen::VectorXd& u) const {
+    K kernel = kernel_;
+    double noise = noise_;
+    read(u, kernel, noise);
+    return needed(kernel);
+  }
+  double likelihood(const TimeSeries& series, const Eigen::VectorXd& u, Index harmonics, Eigen::VectorXd& slope) const {
+    K kernel = kernel_;
+    double noise = noise_;
+    slope.setZero(u.size());
+    if (!read(u, kernel, noise) || (!chosen() && needed(kernel) > harmonics)) {
+      return std::numeric_limits<double>::quiet_NaN();
+    }
+    StateSpaceOptions fixed = options_.state_space;
+    fixed.harmonics = harmonics;
+    KalmanFilter filter(StateSpace(kernel, fixed), series, noise);
+    if (std::isfinite(filter.log_likelihood())) slope = MarkovProcess<K>::gradient(filter, noise).head(u.size());
+    return filter.log_likelihood();
+  }
+  /// One over the root of each hyperparameter's own curvature.
+  Eigen::VectorXd unit_at(const TimeSeries& series, const Eigen::VectorXd& u, Index harmonics) const {
+    constexpr double step = 1e-5;
+    Eigen::VectorXd slope, moved_slope, unit = Eigen::VectorXd::Ones(u.size()), moved = u;
+    likelihood(series, u, harmonics, slope);
+    for (Index j = 0; j < u.size(); ++j) {
+      moved(j) = u(j) + step;
+      const double value = likelihood(series, moved, harmonics, moved_slope);
+      moved(j) = u(j);
+      const double curvature = std::abs(moved_slope(j) - slope(j)) / step;
+      // No unit is longer than one, or leads further than one by the slope.
+      if (std::isfinite(value)) unit(j) = 1 / std::sqrt(std::max({1.0, curvature, std::abs(slope(j))}));
+    }
+    return unit;
+  }
+
+  K kernel_;
+  double noise_;
+  MarkovFitOptions options_;
 };
 
 /// A Markov process with the hyperparameters that maximise its log marginal likelihood, by L-BFGS on their logarithms
@@ -27,15 +134,16 @@ struct MarkovFitOptions {
 ///
 /// A search keeps the number of harmonics, so that it climbs one smooth function, and stays where they are as many as
 /// the error asked for needs; where it ends at that border, it goes on with twice as many. The model keeps the number.
-/// A search that ends where max_harmonics are needed is reported as an event, at bound.
+/// A search that ends where max_harmonics are needed is reported as an event, at bound. With a pilot, all starts are
+/// searched from on that, and report.restarts are of it; the best then goes on with all observations.
 ///
 /// @param kernel  where the first search starts
 /// @param noise   likewise; positive unless fixed_noise
 /// @return        the process given the observations; report.objective is its log marginal likelihood, e_steps the
-///                number of times that it was evaluated
+///                number of times that it or the pilot's was evaluated
 /// @throws        InvalidArgument  as MarkovProcess, or where there is nothing to search with
 ///
-/// Cost: each evaluation about six passes of the filter.
+/// Cost: each evaluation about five passes of the filter.
 template <MarkovKernel K>
 Fit<MarkovProcess<K>> fit_markov_process(const K& kernel, double noise, const Inputs& t,
                                          const Eigen::Ref<const Eigen::VectorXd>& y,
@@ -43,101 +151,69 @@ Fit<MarkovProcess<K>> fit_markov_process(const K& kernel, double noise, const In
   require(options.restarts >= 1, "a fit needs at least one start, got ", options.restarts);
   require(options.spread >= 0 && std::isfinite(options.spread), "the spread of starts must not be negative, got ",
           options.spread);
+  require(options.pilot >= 0, "the number of observations of a pilot must not be negative, got ", options.pilot);
   require(options.fixed_noise || noise > 0, "a search for the noise must start at a positive one, got ", noise);
-  const StateSpaceOptions& given = options.state_space;
-  const MarkovProcess<K> start(kernel, noise, t, y, given, extra);
+  const MarkovProcess<K> start(kernel, noise, t, y, options.state_space, extra);
   const TimeSeries& series = start.series();
-
-  struct Point {
-    K kernel;
-    double noise;
-  };
-  const Index p = kernel.parameters(), free = options.fixed_noise ? p : p + 1;
-  const auto read = [&](const Eigen::VectorXd& u, Point& point) {
-    Index at = 0;
-    if (!point.kernel.unpack(u, at) || !MarkovForm<K>::admissible(point.kernel)) return false;
-    return options.fixed_noise || read_logarithm(u, at, point.noise);
-  };
-  const bool chosen = given.harmonics >= 0;  // then the error is what it is
-  const auto needed = [&](const K& k) { return chosen ? 0 : MarkovForm<K>::harmonics(k, given.harmonic_error); };
-  const auto search = [&](const Eigen::VectorXd& from, Index harmonics) {
-    StateSpaceOptions fixed = given;
-    fixed.harmonics = harmonics;
-    const auto likelihood = [&](const Eigen::VectorXd& u, Eigen::VectorXd& slope) {
-      Point point{kernel, noise};
-      if (!read(u, point) || needed(point.kernel) > harmonics) return std::numeric_limits<double>::quiet_NaN();
-      KalmanFilter filter(StateSpace(point.kernel, fixed), series, point.noise);
-      if (!std::isfinite(filter.log_likelihood())) return filter.log_likelihood();
-      slope = MarkovProcess<K>::gradient(filter, point.noise).head(free);
-      return filter.log_likelihood();
-    };
-    return maximize_by_lbfgs(likelihood, from, options.search);
-  };
-  Eigen::VectorXd first(p + 1);
+  const bool piloted = options.pilot > 0 && options.pilot < y.size();
+  TimeSeries pilot;
+  if (piloted) {
+    pilot = {series.time.head(options.pilot), series.value.head(options.pilot), series.extra.head(options.pilot)};
+  }
+  const MarkovSearch<K> search(kernel, noise, options);
+  Eigen::VectorXd first(start.parameters());
   Index at = 0;
   start.pack(first, at);
-  first.conservativeResize(free);
+  if (options.fixed_noise) first.conservativeResize(kernel.parameters());
+
+  using Climb = typename MarkovSearch<K>::Climb;
   Report report;
-  Maximum best;
-  Index best_harmonics = 0;
-  bool best_at_border = false;
+  Climb best;
   for (Index restart = 0; restart < options.restarts; ++restart) {
     Eigen::VectorXd from = first;
     Rng rng = Rng(options.seed).fork(static_cast<std::uint64_t>(restart));
     if (restart > 0) {
       for (double& u : from) u += options.spread * rng.normal();
+      if (!search.admissible(from)) continue;
     }
-    Point point{kernel, noise};
-    if (!read(from, point) || needed(point.kernel) > given.max_harmonics) continue;
-    Index harmonics = given.harmonics;
-    if (!chosen) {
-      const Index least = needed(point.kernel);
-      harmonics = least == 0 ? 0 : std::min(least + 4, given.max_harmonics);
-    }
-    Maximum found = search(from, harmonics);
-    report.e_steps += found.evaluations;
-    bool at_border = false;
-    while (found.status != Status::failed) {
-      read(found.at, point);
-      at_border = !chosen && harmonics > 0 && needed(point.kernel) == harmonics;
-      if (!at_border || harmonics == given.max_harmonics) break;
-      harmonics = std::min(2 * harmonics, given.max_harmonics);
-      const Index before = found.iterations;
-      found = search(found.at, harmonics);
-      report.e_steps += found.evaluations;
-      found.iterations += before;
-    }
-    report.restarts.push_back(found.value);
-    const bool usable = found.status != Status::failed;
-    if (best.at.size() == 0 || (usable && (best.status == Status::failed || found.value > best.value))) {
-      best = found;
-      best_harmonics = harmonics, best_at_border = at_border;
+    const Climb climb = search.climb(piloted ? pilot : series, from);
+    report.e_steps += climb.found.evaluations;
+    const bool failed = climb.found.status == Status::failed;
+    if (!failed) report.restarts.push_back(climb.found.value);
+    if (restart == 0 || (!failed && (best.found.status == Status::failed || climb.found.value > best.found.value))) {
+      best = climb;
     }
   }
   std::sort(report.restarts.begin(), report.restarts.end(), std::greater<>());
-  const double near = 1e-7 * (1 + std::abs(best.value));
+  const double near = 1e-7 * (1 + std::abs(best.found.value));
   report.best_reached = std::count_if(report.restarts.begin(), report.restarts.end(),
-                                      [&](double value) { return value >= best.value - near; });
-  report.status = best.status;
-  report.iterations = best.iterations;
-  report.objective = best.value;
+                                      [&](double value) { return value >= best.found.value - near; });
+  if (piloted && best.found.status != Status::failed) {
+    const double shorter = std::sqrt(static_cast<double>(options.pilot) / static_cast<double>(y.size()));
+    best = search.climb(series, best.found.at, shorter * best.unit);
+    report.e_steps += best.found.evaluations;
+  }
+  report.status = best.found.status;
+  report.iterations = best.found.iterations;
+  report.objective = best.found.value;
   report.distance = std::numeric_limits<double>::quiet_NaN();
-  report.trace = {start.log_marginal_likelihood(), best.value};
-  if (best.status == Status::failed) {
+  report.trace = {start.log_marginal_likelihood(), best.found.value};
+  if (best.found.status == Status::failed) {
     report.events.push_back(
         {.kind = EventKind::not_finite, .text = "the log marginal likelihood is not finite at any start"});
   }
-  if (best_at_border) {
+  if (best.at_border) {
     report.events.push_back(
         {.kind = EventKind::at_bound,
-         .value = static_cast<double>(best_harmonics),
+         .value = static_cast<double>(best.harmonics),
          .text = "the search ended where a periodic kernel needs max_harmonics for the error asked for"});
   }
-  Point point{kernel, noise};
-  read(best.at, point);
-  StateSpaceOptions kept = given;
-  kept.harmonics = best_harmonics;
-  return {MarkovProcess<K>(point.kernel, point.noise, series.time.transpose(), series.value, kept, series.extra),
+  K found = kernel;
+  double found_noise = noise;
+  search.read(best.found.at, found, found_noise);
+  StateSpaceOptions kept = options.state_space;
+  kept.harmonics = best.harmonics;
+  return {MarkovProcess<K>(found, found_noise, series.time.transpose(), series.value, kept, series.extra),
           std::move(report)};
 }
 

@@ -245,8 +245,12 @@ class KalmanFilter {
           for (Index i = 0; i < m; ++i) by_drift += block.step.drift(i, j) * by(c + i, c + j);
           if (c > 0) by_turn += by(c + j, j) - by(j, c + j);
         }
-        const auto g = block.step.impulse.head(m);
-        by_drift += 0.5 * block.variance * g.dot(second.block(first + c, first + c, m, m).lazyProduct(g));
+        const Eigen::Vector3d& g = block.step.impulse;
+        for (Index j = 0; j < m; ++j) {
+          for (Index i = 0; i < m; ++i) {
+            by_drift += 0.5 * block.variance * g(i) * second(first + c + i, first + c + j) * g(j);
+          }
+        }
       }
       terms(0, k) += 0.5 * block.variance * trace(second, block, block.step.noise);
       terms(1, k) += block.scaled_step * by_drift;

@@ -124,17 +124,19 @@ class MarkovTransition {
       block.step = same ? last->step : MaternStep(block.order, block.scaled_step);
       last = &block;
       const Index m = block.order;
-      const auto a = block.step.transition.topLeftCorner(m, m);
-      if (block.width == m) {
-        block.transition.topLeftCorner(m, m) = a;
-        continue;
-      }
+      const bool turns = block.width > m;
       block.angle = block.frequency * dt;
-      const double cosine = std::cos(block.angle), sine = std::sin(block.angle);
-      block.transition.topLeftCorner(m, m) = cosine * a;
-      block.transition.block(0, m, m, m) = -sine * a;
-      block.transition.block(m, 0, m, m) = sine * a;
-      block.transition.block(m, m, m, m) = cosine * a;
+      const double cosine = turns ? std::cos(block.angle) : 1, sine = turns ? std::sin(block.angle) : 0;
+      for (Index j = 0; j < m; ++j) {
+        for (Index i = 0; i < m; ++i) {
+          const double a = block.step.transition(i, j);
+          block.transition(i, j) = cosine * a;
+          if (!turns) continue;
+          block.transition(i, m + j) = -sine * a;
+          block.transition(m + i, j) = sine * a;
+          block.transition(m + i, m + j) = cosine * a;
+        }
+      }
     }
   }
 
@@ -211,7 +213,11 @@ class MarkovTransition {
   template <int W, class Small>
   void both_sides(Eigen::MatrixXd& m, Index first, const Small& small) {
     const Eigen::Matrix<double, W, W> t = small;
-    buffer_.leftCols<W>() = m.middleCols<W>(first).lazyProduct(t.transpose());
+    // Column by column: Eigen does not vectorise such a product.
+    for (int i = 0; i < W; ++i) {
+      buffer_.col(i) = t(i, 0) * m.col(first);
+      for (int j = 1; j < W; ++j) buffer_.col(i) += t(i, j) * m.col(first + j);
+    }
     m.middleCols<W>(first) = buffer_.leftCols<W>();
     for (Index j = 0; j < m.cols(); ++j) {
       const Eigen::Matrix<double, W, 1> old = m.col(j).segment<W>(first);
