@@ -7,10 +7,16 @@
 #include "catch.hpp"
 #include "emulsion/core/dense_cholesky.hpp"
 #include "emulsion/core/random.hpp"
+#include "emulsion/kernels/squared_exponential.hpp"
 #include "emulsion/processes/sample_markov.hpp"
 #include "testing/laws.hpp"
 
 using namespace emulsion;
+
+// Kernels without a finite state are refused when compiled; so are products whose state would be another one's.
+static_assert(MarkovKernel<SumKernel<Matern52, ProductKernel<ProductKernel<ConstantKernel, Periodic>, Matern12>>>);
+static_assert(!MarkovKernel<SquaredExponential> && !MarkovKernel<SumKernel<Matern12, SquaredExponential>>);
+static_assert(!MarkovKernel<ProductKernel<Matern12, Matern12>> && !MarkovKernel<ProductKernel<Periodic, Periodic>>);
 
 namespace {
 
@@ -237,6 +243,9 @@ TEST_CASE("a Markov process of no, one, and noiseless observations") {
   const MarkovProcess tight(Matern52(1, 2.0), 0, close, Eigen::Vector3d(1, 1, 1));
   CHECK(tight.floored() > 0);
   CHECK(std::isfinite(tight.log_marginal_likelihood()));
+  CHECK(tight.gradient().allFinite());
+  CHECK(tight.predict(at).mean()(1) == Approx(0).margin(0.1));
+  CHECK(tight.predict(at).variance().maxCoeff() <= 1);
 }
 
 TEST_CASE("draws have the covariances of the kernel") {

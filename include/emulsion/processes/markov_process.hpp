@@ -55,6 +55,7 @@ class MarkovProcess {
   double noise() const { return noise_; }
   Index size() const { return filter_.size(); }
   const StateSpace& state_space() const { return filter_.space(); }
+  /// The observations, in order of time.
   const TimeSeries& series() const { return filter_.series(); }
   const StateSpaceOptions& options() const { return options_; }
 
@@ -63,12 +64,13 @@ class MarkovProcess {
   /// How many observations the others before told up to rounding, so that their variance was raised to it: with tiny
   /// noise only.
   Index floored() const { return filter_.floored(); }
-  /// Its gradient by the hyperparameters, in the order of pack(). Cost: about five passes of the filter, however many
-  /// hyperparameters there are. A truncated series is differentiated as it is.
+  /// Gradient of the log marginal likelihood by the hyperparameters, in the order of pack(). Cost: about five passes of
+  /// the filter, however many hyperparameters there are. A truncated series is differentiated as it is.
   Eigen::VectorXd gradient() const {
     KalmanFilter filter = filter_;
     return gradient(filter, noise_);
   }
+  /// The same of a filter that has been made already, over the state space of such a kernel.
   static Eigen::VectorXd gradient(KalmanFilter& filter, double noise) {
     const auto by = filter.gradient();
     const Index p = filter.space().parameters();
