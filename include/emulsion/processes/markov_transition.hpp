@@ -97,7 +97,7 @@ class MarkovTransition {
     Eigen::Matrix<double, 6, 6> transition = Eigen::Matrix<double, 6, 6>::Zero();  ///< its corner of size width
   };
 
-  explicit MarkovTransition(const StateSpace& space) : buffer_(space.dimension(), 6) {
+  explicit MarkovTransition(const StateSpace& space) {
     Index first = 0;
     for (const MarkovTerm& term : space.terms()) {
       Block block;
@@ -157,7 +157,7 @@ class MarkovTransition {
     });
   }
   /// p = T p T' + Q (d x d).
-  void forward(Eigen::MatrixXd& p) {
+  void forward(Eigen::MatrixXd& p) const {
     if (dt_ == 0) return;
     each([&](auto width, const Block& block) {
       constexpr int w = decltype(width)::value;
@@ -167,7 +167,7 @@ class MarkovTransition {
     add_noise(p);
   }
   /// n = T' n T (d x d).
-  void backward(Eigen::MatrixXd& n) {
+  void backward(Eigen::MatrixXd& n) const {
     if (dt_ == 0) return;
     each([&](auto width, const Block& block) {
       constexpr int w = decltype(width)::value;
@@ -211,14 +211,20 @@ class MarkovTransition {
   }
   /// Columns, then rows of m that belong to one block: (t m) t'.
   template <int W, class Small>
-  void both_sides(Eigen::MatrixXd& m, Index first, const Small& small) {
+  static void both_sides(Eigen::MatrixXd& m, Index first, const Small& small) {
     const Eigen::Matrix<double, W, W> t = small;
-    // Column by column: Eigen does not vectorise such a product.
-    for (int i = 0; i < W; ++i) {
-      buffer_.col(i) = t(i, 0) * m.col(first);
-      for (int j = 1; j < W; ++j) buffer_.col(i) += t(i, j) * m.col(first + j);
+    double* columns[W];  // a plain loop: Eigen's product of so few columns is slower
+    for (int j = 0; j < W; ++j) columns[j] = &m(0, first + j);
+    const Index rows = m.rows();
+    for (Index r = 0; r < rows; ++r) {
+      double old[W];
+      for (int j = 0; j < W; ++j) old[j] = columns[j][r];
+      for (int i = 0; i < W; ++i) {
+        double sum = t(i, 0) * old[0];
+        for (int j = 1; j < W; ++j) sum += t(i, j) * old[j];
+        columns[i][r] = sum;
+      }
     }
-    m.middleCols<W>(first) = buffer_.leftCols<W>();
     for (Index j = 0; j < m.cols(); ++j) {
       const Eigen::Matrix<double, W, 1> old = m.col(j).segment<W>(first);
       m.col(j).segment<W>(first) = t.lazyProduct(old);
@@ -231,7 +237,6 @@ class MarkovTransition {
   }
 
   std::vector<Block> blocks_;
-  Eigen::MatrixXd buffer_;
   Index dimension_ = 0;
   double dt_ = std::numeric_limits<double>::quiet_NaN();
 };
