@@ -2,6 +2,7 @@
 #include <Eigen/Core>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -9,13 +10,17 @@
 
 namespace emulsion {
 
+template <class K>
+struct IsKernel : std::bool_constant<Kernel<K>> {};
+
 /// A kernel chosen at run time: any kernel converts, and sums and products of AnyKernel are of types known beforehand.
 /// A call through it costs nothing beside a Gram matrix, and a process of AnyKernel is compiled once for all kernels.
 class AnyKernel : public Evaluated<AnyKernel> {
  public:
-  template <Kernel K>
-  requires(!std::same_as<K, AnyKernel>)
-      AnyKernel(K kernel)  // NOLINT(google-explicit-constructor): a kernel is a kernel
+  // Asked lazily: whether AnyKernel is a kernel is not to be asked on the way to knowing whether it can be copied.
+  template <class K,
+            class = std::enable_if_t<std::conjunction_v<std::negation<std::is_same<K, AnyKernel>>, IsKernel<K>>>>
+  AnyKernel(K kernel)  // NOLINT(google-explicit-constructor): a kernel is a kernel
       : held_(std::make_unique<Held<K>>(std::move(kernel))) {}
   AnyKernel(const AnyKernel& other) : held_(other.held_->clone()) {}
   AnyKernel(AnyKernel&&) noexcept = default;
