@@ -77,6 +77,19 @@ TEST_CASE("exact processes meet the reference values") {
         Approx(4.504336283785185).epsilon(1e-10));
 }
 
+TEST_CASE("more kernels, beside scikit-learn 1.2.1") {
+  const DataA data;
+  const auto row = [&](const AnyKernel& kernel, double likelihood, const Eigen::VectorXd& gradient) {
+    const auto posterior = Process(kernel, 0.01).condition(data.view());
+    CHECK(posterior.log_marginal_likelihood() == Approx(likelihood).epsilon(1e-11));
+    check_close(posterior.gradient(), gradient, 1e-7);  // printed with eight decimals
+  };
+  row(Matern32(1.7, 1.3), -6.286250972194575, Eigen::Vector3d(-3.79254211, 6.3277602, -0.25782817));
+  row(RationalQuadratic(1.7, 1.3, 0.7), -3.4756688117332164,
+      Eigen::Vector4d(-2.39686648, 5.18075446, 0.56627349, -0.33942341));
+  row(Periodic(1.7, 1.3, 6), -2.926180100044669, Eigen::Vector4d(-2.35390007, 5.91666929, 4.752193, -0.10538056));
+}
+
 TEST_CASE("the optimum of the hyperparameters is the reference's") {
   const DataA data;
   const auto fit = fit_gaussian_process(GaussianProcess(SquaredExponential(1.7, 1.3), 0.01), data.view());
