@@ -6,6 +6,8 @@
 #include "catch.hpp"
 #include "emulsion/inference/fit_gaussian_process.hpp"
 #include "emulsion/kernels/kernels.hpp"
+#include "emulsion/testing/process_laws.hpp"
+#include "testing/laws.hpp"
 
 using namespace emulsion;
 
@@ -123,6 +125,21 @@ TEST_CASE("the gradient is that of finite differences, with weights, own noises 
     up(p) += 1e-5, down(p) -= 1e-5;
     INFO("hyperparameter " << p);
     CHECK(g(p) == Approx((value(up) - value(down)) / 2e-5).epsilon(1e-6).margin(1e-5));
+  }
+}
+
+TEST_CASE("exact processes keep the laws") {
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const Draws d = draws(2, 70, seed);
+    const auto laws = [&](const AnyKernel& kernel) {
+      check_laws("zero mean", testing::process_laws(Process(kernel, 0.3), d.x, d.y));
+      check_laws(
+          "constant mean",
+          testing::process_laws(GaussianProcess<AnyKernel, ConstantMean>(kernel, 0.3, ConstantMean(2)), d.x, d.y));
+    };
+    laws(SquaredExponential(1.3, Eigen::Vector2d(0.8, 2)));
+    laws(AnyKernel(Matern32(0.4, 1)) * AnyKernel(RationalQuadratic(1, 3, 2)) + AnyKernel(LinearKernel(0.1)));
+    laws(ChangePoint(Matern52(1, 2), Periodic(0.5, 1, 3), 0.1, 2, 1));
   }
 }
 
