@@ -32,9 +32,12 @@ class AnyKernel : public Evaluated<AnyKernel> {
   ~AnyKernel() = default;
 
   void check(Index dimension) const { held_->check(dimension); }
-  void fill(const Inputs& a, const Inputs& b, Eigen::Ref<Eigen::MatrixXd> gram) const { held_->fill(a, b, gram); }
-  void diagonal(const Inputs& a, Eigen::Ref<Eigen::VectorXd> out) const { held_->diagonal(a, out); }
-  void add_gradient(const Inputs& a, const Inputs& b, const Inputs& weights, Eigen::Ref<Eigen::VectorXd> g) const {
+  void fill(const Inputs& a, const Inputs& b, const Eigen::Ref<Eigen::MatrixXd>& gram) const {
+    held_->fill(a, b, gram);
+  }
+  void diagonal(const Inputs& a, const Eigen::Ref<Eigen::VectorXd>& out) const { held_->diagonal(a, out); }
+  void add_gradient(const Inputs& a, const Inputs& b, const Inputs& weights,
+                    const Eigen::Ref<Eigen::VectorXd>& g) const {
     held_->add_gradient(a, b, weights, g);
   }
   Index parameters() const { return held_->parameters(); }
@@ -50,10 +53,10 @@ class AnyKernel : public Evaluated<AnyKernel> {
     virtual ~Erased() = default;
     virtual std::unique_ptr<Erased> clone() const = 0;
     virtual void check(Index dimension) const = 0;
-    virtual void fill(const Inputs& a, const Inputs& b, Eigen::Ref<Eigen::MatrixXd> gram) const = 0;
-    virtual void diagonal(const Inputs& a, Eigen::Ref<Eigen::VectorXd> out) const = 0;
+    virtual void fill(const Inputs& a, const Inputs& b, const Eigen::Ref<Eigen::MatrixXd>& gram) const = 0;
+    virtual void diagonal(const Inputs& a, const Eigen::Ref<Eigen::VectorXd>& out) const = 0;
     virtual void add_gradient(const Inputs& a, const Inputs& b, const Inputs& weights,
-                              Eigen::Ref<Eigen::VectorXd> g) const = 0;
+                              const Eigen::Ref<Eigen::VectorXd>& g) const = 0;
     virtual Index parameters() const = 0;
     virtual void pack(Eigen::VectorXd& v, Index& at) const = 0;
     virtual bool unpack(const Eigen::VectorXd& u, Index& at) = 0;
@@ -64,12 +67,12 @@ class AnyKernel : public Evaluated<AnyKernel> {
     explicit Held(K k) : kernel(std::move(k)) {}
     std::unique_ptr<Erased> clone() const override { return std::make_unique<Held>(kernel); }
     void check(Index dimension) const override { kernel.check(dimension); }
-    void fill(const Inputs& a, const Inputs& b, Eigen::Ref<Eigen::MatrixXd> gram) const override {
+    void fill(const Inputs& a, const Inputs& b, const Eigen::Ref<Eigen::MatrixXd>& gram) const override {
       kernel.fill(a, b, gram);
     }
-    void diagonal(const Inputs& a, Eigen::Ref<Eigen::VectorXd> out) const override { kernel.diagonal(a, out); }
+    void diagonal(const Inputs& a, const Eigen::Ref<Eigen::VectorXd>& out) const override { kernel.diagonal(a, out); }
     void add_gradient(const Inputs& a, const Inputs& b, const Inputs& weights,
-                      Eigen::Ref<Eigen::VectorXd> g) const override {
+                      const Eigen::Ref<Eigen::VectorXd>& g) const override {
       kernel.add_gradient(a, b, weights, g);
     }
     Index parameters() const override { return kernel.parameters(); }

@@ -29,7 +29,7 @@ class ZeroMean {
  public:
   void check(Index) const {}
   void fill(const Inputs& x, Eigen::Ref<Eigen::VectorXd> out) const { out.head(x.cols()).setZero(); }
-  void add_gradient(const Inputs&, const Eigen::VectorXd&, Eigen::Ref<Eigen::VectorXd>) const {}
+  void add_gradient(const Inputs&, const Eigen::VectorXd&, const Eigen::Ref<Eigen::VectorXd>&) const {}
   Index parameters() const { return 0; }
   void pack(Eigen::VectorXd&, Index&) const {}
   bool unpack(const Eigen::VectorXd&, Index&) { return true; }
