@@ -59,6 +59,13 @@ void measure_prediction(benchmark::State& state, Covariance covariance, const Pr
 const auto log_density = [](const GaussianMixture& model, const auto& x) { return model.log_density(x); };
 const auto log_likelihood = [](const GaussianMixture& model, const auto& x) { return model.log_likelihood(x); };
 const auto responsibilities = [](const GaussianMixture& model, const auto& x) { return model.responsibilities(x); };
+/// Into memory that is there.
+const auto responsibilities_into = [](const GaussianMixture& model, const auto& x) {
+  static Eigen::MatrixXd result;
+  if (result.rows() != x.size() || result.cols() != model.size()) result.resize(x.size(), model.size());
+  model.responsibilities(x, result);
+  return result(0, 0);
+};
 const auto classify = [](const GaussianMixture& model, const auto& x) { return model.classify(x); };
 
 /// One point after another, as a robot's loop has them.
@@ -94,6 +101,7 @@ const bool registered = [] {
   add("log_density", log_density);
   add("log_likelihood", log_likelihood);
   add("responsibilities", responsibilities);
+  add("responsibilities_into", responsibilities_into);
   add("classify", classify);
   return true;
 }();

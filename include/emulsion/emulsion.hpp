@@ -48,6 +48,7 @@
 #include "emulsion/gates/top_k.hpp"
 #include "emulsion/gates/transformed.hpp"
 #include "emulsion/gaussian_mixture.hpp"
+#include "emulsion/gaussian_process.hpp"
 #include "emulsion/inference/aggregate_experts.hpp"
 #include "emulsion/inference/criteria.hpp"
 #include "emulsion/inference/em.hpp"

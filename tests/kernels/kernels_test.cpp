@@ -87,7 +87,7 @@ TEST_CASE("kernels at two points, by their formulas") {
   CHECK(Periodic(2, l, 1.9)(a, b) ==
         Approx(2 * std::exp(-2 * (sine0 * sine0 + sine1 * sine1) / (l * l))).epsilon(1e-14));
   CHECK(Periodic(2, l, 0.8)(a.head(1), b.head(1)) == Approx(2).epsilon(1e-14));
-  const double t = 0.8, two_pi = 2 * std::numbers::pi;
+  const double t = 0.8;
   CHECK(SpectralMixture(one(0.6), one(1.2), one(0.05))(a.head(1), b.head(1)) ==
         Approx(0.6 * std::exp(-0.5 * two_pi * two_pi * t * t * 0.05) * std::cos(two_pi * t * 1.2)).epsilon(1e-13));
   const double sa = 1 / (1 + std::exp(-2 * (a(1) - 0.1))), sb = 1 / (1 + std::exp(-2 * (b(1) - 0.1)));

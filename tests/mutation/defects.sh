@@ -173,3 +173,28 @@ defect 'whitening by the variance' 'factors' \
   'taken_(c) = square / (root * (root + 1));' 'taken_(c) = square / (root * root);'
 defect 'spherical noise spread over all dimensions' 'factors' \
   'noise += s(at, at) / static_cast<double>(d - r);' 'noise += s(at, at) / static_cast<double>(d);'
+
+# --- kernels and Gaussian processes ---------------------------------------------------------------------------------------
+defect 'gradient of a length scale of the wrong size' 'process' \
+  'g.segment(1, lengths_.size()) -= 2 * variance_ * of_lengths;' 'g.segment(1, lengths_.size()) -= variance_ * of_lengths;'
+defect 'product kernel without the other factor' 'process' \
+  'this->first_.add_gradient(a, b, other, g.head(this->first_.parameters()));' \
+  'this->first_.add_gradient(a, b, weights, g.head(this->first_.parameters()));'
+defect 'gradient of a change point in one input only' 'process' 'g(both) -= w * (of_a + of_b);' 'g(both) -= 2 * w * of_a;'
+defect 'length scales of the other dimension' 'process' \
+  'double length(Index c) const { return lengths_(lengths_.size() == 1 ? 0 : c); }' \
+  'double length(Index c) const { return lengths_(lengths_.size() - 1); }'
+defect 'elements on the diagonal counted twice' 'process' 'w(j, j) *= 0.5;' ''
+defect 'elements above the diagonal counted too' 'process' 'w.col(j).head(j).setZero();' ''
+defect 'evidence with half the determinant' 'process' \
+  'factor.log_determinant() + static_cast<double>(x.cols()) * log_two_pi' \
+  '0.5 * factor.log_determinant() + static_cast<double>(x.cols()) * log_two_pi'
+defect 'noise of a weight two as of one' 'process' \
+  'a.diagonal().array() += variances.array() / weights.array();' 'a.diagonal().array() += variances.array();'
+defect 'repeated observations without their own density' 'process' \
+  '((weights(i) - 1) * (log_two_pi + std::log(variances(i))) + std::log(weights(i)));' \
+  '((weights(i) - 1) * log_two_pi + std::log(weights(i)));'
+defect 'mean of a process forgotten in predictions' 'process' 'prior().mean().fill(z, result);' 'result.setZero();'
+defect 'predicted variance of the prior' 'process' \
+  'mine = (mine - cross.colwise().squaredNorm().transpose()).cwiseMax(0.0);' \
+  'mine = (mine - 0 * cross.colwise().squaredNorm().transpose()).cwiseMax(0.0);'

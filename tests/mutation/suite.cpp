@@ -280,6 +280,24 @@ void run(std::uint64_t seed) {
   const Eigen::Matrix2d a = (Eigen::Matrix2d() << 2, 0.5, -1, 3).finished();
   report("affine", testing::affine_laws(Gaussian(2), 2, view, a, Eigen::Vector2d(3, -7), std::log(6.5), seed));
 }
+#elif defined(PART_process)
+#include "emulsion/kernels/kernels.hpp"
+#include "emulsion/processes/gaussian_process.hpp"
+#include "emulsion/testing/kernel_laws.hpp"
+#include "emulsion/testing/process_laws.hpp"
+void run(std::uint64_t seed) {
+  Rng rng(seed);
+  Eigen::MatrixXd x(2, 70), y(1, 70);
+  for (Index i = 0; i < x.size(); ++i) x.data()[i] = rng.normal();
+  for (Index i = 0; i < y.size(); ++i) y(0, i) = 1 + x(0, i) + 0.5 * rng.normal();
+  const AnyKernel ard = SquaredExponential(1.3, Eigen::Vector2d(0.8, 2));
+  const Eigen::MatrixXd few = x.leftCols(7);
+  report("kernel", testing::kernel_laws(ard, few));
+  report("kernel", testing::kernel_laws(ard * AnyKernel(Matern32(0.7, 0.6)) + AnyKernel(Periodic(1, 0.8, 1.5)), few));
+  report("kernel", testing::kernel_laws(AnyKernel(RationalQuadratic(0.7, 0.6, 1.5)), few));
+  report("kernel", testing::kernel_laws(AnyKernel(ChangePoint(ard, AnyKernel(LinearKernel()), 0.2, 2, 1)), few));
+  report("process", testing::process_laws(GaussianProcess<AnyKernel, ConstantMean>(ard, 0.3, ConstantMean(2)), x, y));
+}
 #endif
 
 int main() {

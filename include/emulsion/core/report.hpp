@@ -41,7 +41,8 @@ enum class EventKind {
   unseen_class,       ///< a class that no observation has: its probability tends to zero
   damped,             ///< an M-step that only promises to climb was shortened, so that the objective did not fall
   fell,               ///< the objective fell
-  not_finite          ///< the objective was NaN or infinite
+  not_finite,         ///< the objective was NaN or infinite
+  jitter              ///< a covariance matrix was singular to a double: a little was added to its diagonal
 };
 
 inline std::string_view to_string(Status status) {
@@ -51,10 +52,11 @@ inline std::string_view to_string(Status status) {
 }
 
 inline std::string_view to_string(EventKind kind) {
-  constexpr std::string_view names[] = {
-      "floor active",   "emptied",           "reseeded",     "dropped",   "degenerate", "spurious",
-      "at bound",       "outlier",           "constant",     "collinear", "duplicates", "few observations",
-      "separated gate", "separated classes", "unseen class", "damped",    "fell",       "not finite"};
+  constexpr std::string_view names[] = {"floor active",   "emptied",           "reseeded",     "dropped",
+                                        "degenerate",     "spurious",          "at bound",     "outlier",
+                                        "constant",       "collinear",         "duplicates",   "few observations",
+                                        "separated gate", "separated classes", "unseen class", "damped",
+                                        "fell",           "not finite",        "jitter"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -41,15 +41,29 @@ template <class D>
   return chosen;
 }
 
-/// All observations of `x` in standardised coordinates.
-template <class D>
-[[gnu::cold]] Sample standardised(const D& x, const Frame& frame) {
-  Sample sample{Eigen::MatrixXd(x.dimension(), x.size()), Eigen::VectorXd(x.size())};
-  for (Index i = 0; i < x.size(); ++i) {
-    for (Index j = 0; j < x.dimension(); ++j) { sample.y(j, i) = frame.standardised(static_cast<double>(x(j, i)), j); }
-    sample.weights(i) = x.weight(i);
+/// `size` observations of `x`, number at(i) the i-th, in standardised coordinates.
+template <class D, class At>
+[[gnu::cold]] Sample standardised(const D& x, const Frame& frame, Index size, const At& at) {
+  Sample sample{Eigen::MatrixXd(x.dimension(), size), Eigen::VectorXd(size)};
+  for (Index i = 0; i < size; ++i) {
+    const Index from = at(i);
+    for (Index j = 0; j < x.dimension(); ++j) sample.y(j, i) = frame.standardised(static_cast<double>(x(j, from)), j);
+    sample.weights(i) = x.weight(from);
   }
   return sample;
+}
+/// All of them.
+template <class D>
+Sample standardised(const D& x, const Frame& frame) {
+  return standardised(x, frame, x.size(), [](Index i) { return i; });
+}
+/// At most `most`, drawn at random.
+template <class D>
+[[gnu::cold]] Sample drawn_standardised(const D& x, const Frame& frame, Index most, Rng& rng) {
+  if (x.size() <= most) return standardised(x, frame);
+  const std::vector<Index> chosen = draw_indices(x, most, rng);
+  return standardised(x, frame, static_cast<Index>(chosen.size()),
+                      [&](Index i) { return chosen[static_cast<std::size_t>(i)]; });
 }
 
 /// Lower triangular matrix that gives the sample unit covariance; the identity where the sample has none (too few

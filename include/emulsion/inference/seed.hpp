@@ -45,6 +45,12 @@ Index start_sample(const C& prototype, Index components) {
   return std::max<Index>(4000, 20 * components * ((prototype.free_parameters() + d - 1) / d));
 }
 
+/// How many of these centres are found in, since they need fewer than the first M-step: 8 MB of standardised
+/// coordinates, 4000 observations at least.
+inline Index centres_sample(Index dimension) {
+  return std::max<Index>(4000, (Index{1} << 20) / std::max<Index>(1, dimension));
+}
+
 /// Throws InvalidArgument unless the start fits K components and the data.
 template <class D>
 [[gnu::cold]] void check(const SeedOptions& options, Index components, const D& x) {
@@ -166,10 +172,12 @@ template <class Gate, class Bank, class... Terms>
   const Index most = options.sample > 0 ? options.sample : start_sample(prototype[0], components);
   const D part = drawn && x.size() > most ? x.gather(draw_indices(x, most, rng)) : x;
   model.follow(part);
-  Workers workers(useful_threads(options.threads, part.size()));
-  Fold<Model, D> fold(model, part, workers);
   Model next = model;
-  const auto learn = [&](const AnyEStep<D>& e_step) { model.maximize(fold(model, e_step), next); };
+  const auto learn = [&](const AnyEStep<D>& e_step) {  // its storage is made when that of the centres is gone
+    Workers workers(useful_threads(options.threads, part.size()));
+    Fold<Model, D> fold(model, part, workers);
+    model.maximize(fold(model, e_step), next);
+  };
   if (options.start == Start::responsibilities) {
     learn(Given{options.responsibilities, x.first()});
   } else if (options.start == Start::random_responsibilities) {
@@ -194,11 +202,14 @@ template <class Gate, class Bank, class... Terms>
         }
       }
     } else {
-      Sample sample = standardised(part, nearest.frame);
+      Sample sample = drawn_standardised(part, nearest.frame, centres_sample(x.dimension()), rng);
       if (options.sphere) {
         nearest.transform = sphering(sample);
-        const Eigen::MatrixXd before = sample.y;
-        for (Index i = 0; i < before.cols(); ++i) lower_times(nearest.transform, &before(0, i), &sample.y(0, i));
+        Eigen::VectorXd before(x.dimension());
+        for (Index i = 0; i < sample.y.cols(); ++i) {
+          before = sample.y.col(i);
+          lower_times(nearest.transform, &before(0), &sample.y(0, i));
+        }
       }
       nearest.centres = options.start == Start::random_means
                             ? random_centres(sample, components, rng)

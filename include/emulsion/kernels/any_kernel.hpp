@@ -2,6 +2,7 @@
 #include <Eigen/Core>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -9,13 +10,17 @@
 
 namespace emulsion {
 
+template <class K>
+struct IsKernel : std::bool_constant<Kernel<K>> {};
+
 /// A kernel chosen at run time: any kernel converts, and sums and products of AnyKernel are of types known beforehand.
 /// A call through it costs nothing beside a Gram matrix, and a process of AnyKernel is compiled once for all kernels.
 class AnyKernel : public Evaluated<AnyKernel> {
  public:
-  template <Kernel K>
-  requires(!std::same_as<K, AnyKernel>)
-      AnyKernel(K kernel)  // NOLINT(google-explicit-constructor): a kernel is a kernel
+  // Asked lazily: whether AnyKernel is a kernel is not to be asked on the way to knowing whether it can be copied.
+  template <class K,
+            class = std::enable_if_t<std::conjunction_v<std::negation<std::is_same<K, AnyKernel>>, IsKernel<K>>>>
+  AnyKernel(K kernel)  // NOLINT(google-explicit-constructor): a kernel is a kernel
       : held_(std::make_unique<Held<K>>(std::move(kernel))) {}
   AnyKernel(const AnyKernel& other) : held_(other.held_->clone()) {}
   AnyKernel(AnyKernel&&) noexcept = default;
@@ -27,9 +32,12 @@ class AnyKernel : public Evaluated<AnyKernel> {
   ~AnyKernel() = default;
 
   void check(Index dimension) const { held_->check(dimension); }
-  void fill(const Inputs& a, const Inputs& b, Eigen::Ref<Eigen::MatrixXd> gram) const { held_->fill(a, b, gram); }
-  void diagonal(const Inputs& a, Eigen::Ref<Eigen::VectorXd> out) const { held_->diagonal(a, out); }
-  void add_gradient(const Inputs& a, const Inputs& b, const Inputs& weights, Eigen::Ref<Eigen::VectorXd> g) const {
+  void fill(const Inputs& a, const Inputs& b, const Eigen::Ref<Eigen::MatrixXd>& gram) const {
+    held_->fill(a, b, gram);
+  }
+  void diagonal(const Inputs& a, const Eigen::Ref<Eigen::VectorXd>& out) const { held_->diagonal(a, out); }
+  void add_gradient(const Inputs& a, const Inputs& b, const Inputs& weights,
+                    const Eigen::Ref<Eigen::VectorXd>& g) const {
     held_->add_gradient(a, b, weights, g);
   }
   Index parameters() const { return held_->parameters(); }
@@ -45,10 +53,10 @@ class AnyKernel : public Evaluated<AnyKernel> {
     virtual ~Erased() = default;
     virtual std::unique_ptr<Erased> clone() const = 0;
     virtual void check(Index dimension) const = 0;
-    virtual void fill(const Inputs& a, const Inputs& b, Eigen::Ref<Eigen::MatrixXd> gram) const = 0;
-    virtual void diagonal(const Inputs& a, Eigen::Ref<Eigen::VectorXd> out) const = 0;
+    virtual void fill(const Inputs& a, const Inputs& b, const Eigen::Ref<Eigen::MatrixXd>& gram) const = 0;
+    virtual void diagonal(const Inputs& a, const Eigen::Ref<Eigen::VectorXd>& out) const = 0;
     virtual void add_gradient(const Inputs& a, const Inputs& b, const Inputs& weights,
-                              Eigen::Ref<Eigen::VectorXd> g) const = 0;
+                              const Eigen::Ref<Eigen::VectorXd>& g) const = 0;
     virtual Index parameters() const = 0;
     virtual void pack(Eigen::VectorXd& v, Index& at) const = 0;
     virtual bool unpack(const Eigen::VectorXd& u, Index& at) = 0;
@@ -59,12 +67,12 @@ class AnyKernel : public Evaluated<AnyKernel> {
     explicit Held(K k) : kernel(std::move(k)) {}
     std::unique_ptr<Erased> clone() const override { return std::make_unique<Held>(kernel); }
     void check(Index dimension) const override { kernel.check(dimension); }
-    void fill(const Inputs& a, const Inputs& b, Eigen::Ref<Eigen::MatrixXd> gram) const override {
+    void fill(const Inputs& a, const Inputs& b, const Eigen::Ref<Eigen::MatrixXd>& gram) const override {
       kernel.fill(a, b, gram);
     }
-    void diagonal(const Inputs& a, Eigen::Ref<Eigen::VectorXd> out) const override { kernel.diagonal(a, out); }
+    void diagonal(const Inputs& a, const Eigen::Ref<Eigen::VectorXd>& out) const override { kernel.diagonal(a, out); }
     void add_gradient(const Inputs& a, const Inputs& b, const Inputs& weights,
-                      Eigen::Ref<Eigen::VectorXd> g) const override {
+                      const Eigen::Ref<Eigen::VectorXd>& g) const override {
       kernel.add_gradient(a, b, weights, g);
     }
     Index parameters() const override { return kernel.parameters(); }

@@ -18,10 +18,9 @@ using Inputs = Eigen::Ref<const Eigen::MatrixXd>;
 /// Its hyperparameters are numbers without constraints, written and read one after another: logarithms of what is
 /// positive, all else as it is; `name` says which.
 template <class K>
-concept Kernel = std::copyable<K> &&
-    requires(const K& k, K& next, const Inputs& a, Eigen::Ref<Eigen::MatrixXd> gram, Eigen::Ref<Eigen::VectorXd> out,
-             const Inputs& weights, Eigen::VectorXd& v, const Eigen::VectorXd& u, Index& at,
-             std::vector<std::string>& names) {
+concept Kernel = requires(const K& k, K& next, const Inputs& a, Eigen::Ref<Eigen::MatrixXd> gram,
+                          Eigen::Ref<Eigen::VectorXd> out, const Inputs& weights, Eigen::VectorXd& v,
+                          const Eigen::VectorXd& u, Index& at, std::vector<std::string>& names) {
   k.check(Index{});                    // throws InvalidArgument unless inputs may have that many dimensions
   k.fill(a, a, gram);                  // gram(i, j) = k(a_i, b_j): m x n for m inputs a and n inputs b
   k.diagonal(a, out);                  // out(i) = k(a_i, a_i)
@@ -30,7 +29,8 @@ concept Kernel = std::copyable<K> &&
   k.pack(v, at);
   { next.unpack(u, at) } -> std::same_as<bool>;  // false where not admissible
   k.name(names);                                 // one per parameter
-};
+}
+&&std::copyable<K>;  // last: a class made of a kernel is asked whether it is one
 
 /// What every kernel can do by what it must: the class inherits Evaluated<itself>.
 template <class Self>

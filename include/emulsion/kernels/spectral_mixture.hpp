@@ -1,11 +1,11 @@
 #pragma once
 #include <Eigen/Core>
 #include <cmath>
-#include <numbers>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "emulsion/core/constants.hpp"
 #include "emulsion/kernels/kernel.hpp"
 
 namespace emulsion {
@@ -102,7 +102,6 @@ class SpectralMixture : public Evaluated<SpectralMixture> {
   }
 
  private:
-  static constexpr double two_pi = 2 * std::numbers::pi;
   double envelope(double t, Index c, Index q) const {
     return std::exp(-0.5 * two_pi * two_pi * t * t * variances_(c, q));
   }

@@ -248,9 +248,18 @@ class Mixture {
   /// Cost: the scores of an E-step and its exponentials. Safe to call from several threads. Bishop (2006), eq. 9.23.
   Eigen::MatrixXd responsibilities(const Data& x) const {
     Eigen::MatrixXd result(x.size(), size());
+    responsibilities(x, result);
+    return result;
+  }
+  /// The same into n x K numbers that are there already: for millions of observations, new memory takes longer than the
+  /// arithmetic.
+  ///
+  /// @throws InvalidArgument  also if `result` is not n x K
+  void responsibilities(const Data& x, Eigen::Ref<Eigen::MatrixXd> result) const {
+    require(result.rows() == x.size() && result.cols() == size(), "expected room for responsibilities of ", x.size(),
+            " x ", size(), ", got ", result.rows(), " x ", result.cols());
     predict(
         x, [](Index, double) {}, [&](Index first, const auto& r) { result.middleRows(first, r.rows()) = r; });
-    return result;
   }
 
   /// The most probable component of every observation (n labels, 0 to K - 1); the first of equals. No exponential is
@@ -261,23 +270,24 @@ class Mixture {
     Labels labels(x.size());
     check(x);
     Scratch scratch = this->scratch(std::min(default_block, x.size()));
-    Eigen::VectorXd best(default_block);
+    // Labels as doubles beside the best scores: the compiler compares and selects whole vectors of them.
+    Eigen::VectorXd best(default_block), winner(default_block);
     for_each_block(x, [&](const Data& part) {
       Scores scores(scratch.scores.topRows(part.size()));
       score(part, scores, scratch);
       Index* const label = labels.data() + (part.first() - x.first());
-      for (Index i = 0; i < part.size(); ++i) best(i) = nothing, label[i] = -1;
+      double *const b = best.data(), *const w = winner.data();
+      for (Index i = 0; i < part.size(); ++i) b[i] = nothing, w[i] = -1;
       for (Index k = 0; k < size(); ++k) {
-        const double* s = scores.data() + k * scores.outerStride();
+        const double* const s = scores.data() + k * scores.outerStride();
+        const auto own = static_cast<double>(k);
         for (Index i = 0; i < part.size(); ++i) {
-          const bool better = s[i] > best(i);
-          label[i] = better ? k : label[i];
-          best(i) = better ? s[i] : best(i);
+          const double score = s[i], most = b[i];
+          w[i] = score > most ? own : w[i];
+          b[i] = score > most ? score : most;
         }
       }
-      for (Index i = 0; i < part.size(); ++i) {
-        if (label[i] < 0) label[i] = nearest(part, i);
-      }
+      for (Index i = 0; i < part.size(); ++i) label[i] = w[i] >= 0 ? static_cast<Index>(w[i]) : nearest(part, i);
     });
     return labels;
   }
