@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "emulsion/processes/fit_markov_process.hpp"
-#include "emulsion/processes/sample_markov.hpp"
+#include "emulsion/inference/fit_markov_process.hpp"
+#include "emulsion/processes/sample_state_space.hpp"
 #include "plot.hpp"
 
 using namespace emulsion;
@@ -45,8 +45,8 @@ int run(int argc, char** argv) {
 
   const double begin = seconds();
   const auto fit =
-      fit_markov_process(trend_and_cycle(1, 10, 1, 1, 1.003, 10), 1, t, y,
-                         {.pilot = n / 10, .search = {.tolerance = 1e-6}, .state_space = {.harmonic_error = 1e-3}});
+      fit_markov_process(MarkovProcess(trend_and_cycle(1, 10, 1, 1, 1.003, 10), 1, {.harmonic_error = 1e-3}),
+                         Regression(t, y.transpose()), {.pilot = n / 10, .search = {.tolerance = 1e-6}});
   const double end = seconds();
   const auto filled = fit.model.predict(t_held);
   const double last = seconds();

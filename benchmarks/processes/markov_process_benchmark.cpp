@@ -36,7 +36,7 @@ void markov(benchmark::State& state, const K& kernel, Work work) {
   const auto n = static_cast<Index>(state.range(0));
   const Sample sample(n);
   for (auto _ : state) {
-    const MarkovProcess<K> process(kernel, 0.01, sample.t, sample.y);
+    const auto process = MarkovProcess<K>(kernel, 0.01).condition(emulsion::Regression(sample.t, sample.y.transpose()));
     double result = process.log_marginal_likelihood();
     if (work == Work::gradient) result = process.gradient()(0);
     if (work == Work::predict) result = process.predict(sample.t.array() + 0.05).mean()(0);

@@ -1,4 +1,4 @@
-#include "emulsion/processes/fit_markov_process.hpp"
+#include "emulsion/inference/fit_markov_process.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include "emulsion/core/dense_cholesky.hpp"
 #include "emulsion/core/random.hpp"
 #include "emulsion/kernels/squared_exponential.hpp"
-#include "emulsion/processes/sample_markov.hpp"
+#include "emulsion/processes/sample_state_space.hpp"
 #include "testing/laws.hpp"
 
 using namespace emulsion;
@@ -19,6 +19,13 @@ static_assert(!MarkovKernel<SquaredExponential> && !MarkovKernel<SumKernel<Mater
 static_assert(!MarkovKernel<ProductKernel<Matern12, Matern12>> && !MarkovKernel<ProductKernel<Periodic, Periodic>>);
 
 namespace {
+
+template <MarkovKernel K>
+ConditionedMarkovProcess<K> conditioned(const K& kernel, double noise, const Eigen::MatrixXd& t,
+                                        const Eigen::VectorXd& y, const StateSpaceOptions& options = {},
+                                        const Eigen::VectorXd& extra = {}) {
+  return MarkovProcess<K>(kernel, noise, options).condition(Regression(t, y.transpose()), extra);
+}
 
 /// Irregular times in no order, with a repeated one, tiny and huge gaps.
 Eigen::RowVectorXd times(Index n, std::uint64_t seed, double gap = 400) {
@@ -72,7 +79,7 @@ void equals_dense(const char* name, const K& kernel, double noise, const Eigen::
                   const Eigen::VectorXd& extra = {}) {
   INFO(name);
   const Eigen::VectorXd y = values(t, 5);
-  const MarkovProcess<K> process(kernel, noise, t, y, {}, extra);
+  const auto process = conditioned(kernel, noise, t, y, {}, extra);
   const Eigen::RowVectorXd q = queries(t);
   const Dense expected = dense(process.state_space(), noise, extra, t, y, q);
   const auto found = process.predict(q);
@@ -91,7 +98,7 @@ void gradient_is_slope(const char* name, const K& kernel, const StateSpaceOption
   const Eigen::VectorXd y = values(t, 6);
   const Eigen::VectorXd extra = Eigen::VectorXd::LinSpaced(y.size(), 0, 0.2);
   const double noise = 0.1;
-  const Eigen::VectorXd found = MarkovProcess<K>(kernel, noise, t, y, options, extra).gradient();
+  const Eigen::VectorXd found = conditioned(kernel, noise, t, y, options, extra).gradient();
   const Eigen::VectorXd v = hyperparameters(kernel);
   for (Index p = 0; p <= v.size(); ++p) {
     const auto at = [&](double step) {
@@ -100,7 +107,7 @@ void gradient_is_slope(const char* name, const K& kernel, const StateSpaceOption
       if (p < v.size()) u(p) += step;
       Index first = 0;
       REQUIRE(moved.unpack(u, first));
-      return MarkovProcess<K>(moved, p < v.size() ? noise : noise * std::exp(step), t, y, options, extra)
+      return conditioned(moved, p < v.size() ? noise : noise * std::exp(step), t, y, options, extra)
           .log_marginal_likelihood();
     };
     const double h = 5e-5;  // fourth order: error h^4, rounding 1e-13 / h
@@ -174,11 +181,11 @@ TEST_CASE("a Markov process: reference values") {
       CHECK(found.variance()(i) == Approx(variance(i)).epsilon(1e-10));
     }
   };
-  check(MarkovProcess(Matern12(1.7, 1.3), 0.01, t, y), -9.919551349549737,
+  check(conditioned(Matern12(1.7, 1.3), 0.01, t, y), -9.919551349549737,
         {-4.126949061351049, 2.6921183458281357, -0.06933605913879021},
         {0.24000283266244427, 0.9147366464070559, -0.12604630839775355, -0.2758749059154721},
         {0.3277424786326504, 0.21418890144992564, 0.31516442426553426, 1.5318501847606483});
-  check(MarkovProcess(Matern52(1.7, 1.3), 0.01, t, y), -4.534214595650347,
+  check(conditioned(Matern52(1.7, 1.3), 0.01, t, y), -4.534214595650347,
         {-3.1625933788213216, 6.6734429233464585, -0.4274825603877146},
         {0.21108659188136666, 0.9363343534233017, -0.1269642565383351, -0.236862758863859},
         {0.01095805375179305, 0.00874423931132662, 0.00962558452500263, 1.2442924935215558});
@@ -216,13 +223,14 @@ TEST_CASE("a step without cancellation") {
 
 TEST_CASE("a Markov process of no, one, and noiseless observations") {
   const Eigen::RowVector2d at(0.5, 9);
-  const MarkovProcess none(Matern32(2, 1.0), 0.1, Eigen::RowVectorXd(0), Eigen::VectorXd(0));
+  const auto none = conditioned(Matern32(2, 1.0), 0.1, Eigen::RowVectorXd(0), Eigen::VectorXd(0));
   CHECK(none.log_marginal_likelihood() == 0);
   CHECK(none.gradient().isZero(0));
   CHECK(none.predict(at).mean().isZero(0));
   CHECK(none.predict(at).variance().isApproxToConstant(2));
 
-  const MarkovProcess one(Matern32(2, 1.0), 0.1, Eigen::RowVectorXd::Constant(1, 0.5), Eigen::VectorXd::Constant(1, 3));
+  const auto one =
+      conditioned(Matern32(2, 1.0), 0.1, Eigen::RowVectorXd::Constant(1, 0.5), Eigen::VectorXd::Constant(1, 3));
   CHECK(one.log_marginal_likelihood() == Approx(-0.5 * (log_two_pi + std::log(2.1) + 9 / 2.1)).epsilon(1e-14));
   CHECK(one.predict(at).mean()(0) == Approx(3 * 2 / 2.1).epsilon(1e-14));
   CHECK(one.predict(at).variance()(0) == Approx(2 - 4 / 2.1).epsilon(1e-13));
@@ -230,7 +238,7 @@ TEST_CASE("a Markov process of no, one, and noiseless observations") {
 
   const Eigen::RowVectorXd t = Eigen::RowVectorXd::LinSpaced(30, 0, 20);
   const Eigen::VectorXd y = t.transpose().array().sin();
-  const MarkovProcess exact(Matern52(1, 2.0), 0, t, y);
+  const auto exact = conditioned(Matern52(1, 2.0), 0, t, y);
   const Dense expected = dense(exact.state_space(), 0, {}, t, y, queries(t));
   CHECK(exact.log_marginal_likelihood() == Approx(expected.log_likelihood).epsilon(1e-10));
   CHECK((exact.predict(queries(t)).mean() - expected.mean).cwiseAbs().maxCoeff() < 1e-8);
@@ -241,7 +249,7 @@ TEST_CASE("a Markov process of no, one, and noiseless observations") {
   // Closer than rounding can tell apart: finite, and said.
   Eigen::RowVectorXd close(3);
   close << 0, 1e-9, 2e-9;
-  const MarkovProcess tight(Matern52(1, 2.0), 0, close, Eigen::Vector3d(1, 1, 1));
+  const auto tight = conditioned(Matern52(1, 2.0), 0, close, Eigen::Vector3d(1, 1, 1));
   CHECK(tight.floored() > 0);
   CHECK(std::isfinite(tight.log_marginal_likelihood()));
   CHECK(tight.gradient().allFinite());
@@ -274,23 +282,29 @@ TEST_CASE("draws have the covariances of the kernel") {
 TEST_CASE("misuse of a Markov process is one sentence") {
   const Eigen::RowVector3d t(0, 1, 2);
   const Eigen::Vector3d y(1, 2, 3);
-  CHECK_THROWS_WITH(MarkovProcess(Matern12(), 0.1, Eigen::MatrixXd::Ones(2, 3), y),
+  const Regression data(t, y.transpose());
+  const Eigen::Vector3d twice(1, 2, 1);
+  CHECK_THROWS_WITH(MarkovProcess(Matern12(), 1).condition(weighted(data, twice)), ContainsSubstring("number 1 is 2"));
+  CHECK_THROWS_WITH(conditioned(Matern12(), 0.1, Eigen::MatrixXd::Ones(2, 3), y),
                     ContainsSubstring("one dimension, 1 x n, got 2 x 3"));
-  CHECK_THROWS_WITH(MarkovProcess(Matern12(), 0.1, t, Eigen::Vector2d(1, 2)),
-                    ContainsSubstring("times 1 x 3 and values 2"));
-  CHECK_THROWS_WITH(MarkovProcess(Matern12(1, Eigen::Vector2d(1, 1)), 0.1, t, y), ContainsSubstring("2 length scales"));
-  CHECK_THROWS_WITH(MarkovProcess(Matern12(), -0.1, t, y), ContainsSubstring("must not be negative, got -0.1"));
-  CHECK_THROWS_WITH(MarkovProcess(Matern12(), 0.1, t, Eigen::Vector3d(1, std::nan(""), 2)),
+  CHECK_THROWS_WITH(conditioned(Matern12(), 0.1, t, Eigen::Vector2d(1, 2)),
+                    ContainsSubstring("each of 3 observations, got 2"));
+  CHECK_THROWS_WITH(conditioned(Matern12(1, Eigen::Vector2d(1, 1)), 0.1, t, y), ContainsSubstring("2 length scales"));
+  CHECK_THROWS_WITH(conditioned(Matern12(), -0.1, t, y), ContainsSubstring("not negative, got -0.1"));
+  CHECK_THROWS_WITH(conditioned(Matern12(), 0.1, t, Eigen::Vector3d(1, std::nan(""), 2)),
                     ContainsSubstring("values must be finite"));
-  CHECK_THROWS_WITH(MarkovProcess(Matern12(), 0.1, Eigen::RowVector3d(1, std::nan(""), 2), y),
+  CHECK_THROWS_WITH(conditioned(Matern12(), 0.1, Eigen::RowVector3d(1, std::nan(""), 2), y),
                     ContainsSubstring("times must be finite"));
-  CHECK_THROWS_WITH(MarkovProcess(Matern12(), 0, Eigen::RowVector3d(1, 2, 1), y),
+  CHECK_THROWS_WITH(conditioned(Matern12(), 0, Eigen::RowVector3d(1, 2, 1), y),
                     ContainsSubstring("two observations at time 1 without noise"));
-  CHECK_THROWS_WITH(MarkovProcess(Matern12(), 0.1, t, y, {}, Eigen::Vector2d(1, 1)), ContainsSubstring("got 2 for"));
-  CHECK_THROWS_WITH(MarkovProcess(Matern12(), 0.1, t, y).predict(Eigen::MatrixXd::Ones(3, 1)),
+  CHECK_THROWS_WITH(conditioned(Matern12(), 0.1, t, y, {}, Eigen::Vector2d(1, 1)),
+                    ContainsSubstring("each of 3 observations, got 2"));
+  CHECK_THROWS_WITH(conditioned(Matern12(), 0.1, t, y).predict(Eigen::MatrixXd::Ones(3, 1)),
                     ContainsSubstring("got 3 x 1"));
-  CHECK_THROWS_WITH(fit_markov_process(Matern12(), 0, t, y), ContainsSubstring("must start at a positive one"));
-  CHECK_THROWS_WITH(fit_markov_process(Matern12(), 1, t, y, {.restarts = 0}), ContainsSubstring("at least one start"));
+  CHECK_THROWS_WITH(fit_markov_process(MarkovProcess(Matern12()), data),
+                    ContainsSubstring("must start at a positive one"));
+  CHECK_THROWS_WITH(fit_markov_process(MarkovProcess(Matern12(), 1), data, {.restarts = 0}),
+                    ContainsSubstring("at least one start"));
   CHECK_THROWS_WITH(StateSpace(Periodic(1, 0.00001, 1)), ContainsSubstring("at least 0.0001"));
   CHECK_THROWS_WITH(StateSpace(Periodic(1, 0.03, 1)), ContainsSubstring("max_harmonics = 64"));
 }
@@ -301,7 +315,8 @@ TEST_CASE("a fit reaches the optimum that the dense likelihood has") {
   double now = 0;
   for (double& one : t) one = now += 0.3 * rng.exponential();
   Eigen::VectorXd y = values(t, 8);
-  const auto fit = fit_markov_process(Matern32(1, 0.5), 0.5, t, y, {.restarts = 3, .seed = 2});
+  const auto fit = fit_markov_process(MarkovProcess(Matern32(1, 0.5), 0.5), Regression(t, y.transpose()),
+                                      {.restarts = 3, .seed = 2});
   CHECK(fit.report.status == Status::converged);
   CHECK(fit.report.objective == fit.model.log_marginal_likelihood());
   CHECK(fit.report.best_reached >= 2);
@@ -330,14 +345,16 @@ TEST_CASE("a fit reaches the optimum that the dense likelihood has") {
   CHECK(fit.report.objective == Approx(dense_optimum.value).epsilon(1e-8));
   Eigen::VectorXd found(3);
   Index at = 0;
-  fit.model.pack(found, at);
+  fit.model.prior().pack(found, at);
   CHECK((found - dense_optimum.at).cwiseAbs().maxCoeff() < 1e-3);  // the tolerance is on the value, flat at its top
 
   // With a part of the series first.
-  const auto piloted = fit_markov_process(Matern32(1, 0.5), 0.5, t, y, {.pilot = 60});
+  const auto piloted =
+      fit_markov_process(MarkovProcess(Matern32(1, 0.5), 0.5), Regression(t, y.transpose()), {.pilot = 60});
   CHECK(piloted.report.objective == Approx(dense_optimum.value).epsilon(1e-8));
 
-  const auto fixed = fit_markov_process(Matern32(1, 0.5), 0.5, t, y, {.fixed_noise = true});
+  const auto fixed =
+      fit_markov_process(MarkovProcess(Matern32(1, 0.5), 0.5), Regression(t, y.transpose()), {.fixed_noise = true});
   CHECK(fixed.model.noise() == 0.5);
   CHECK(fixed.report.objective < fit.report.objective);
 }
@@ -350,15 +367,15 @@ TEST_CASE("a quasi-periodic fit keeps the error of its harmonics") {
   Eigen::VectorXd y(t.size());
   for (Index i = 0; i < t.size(); ++i) y(i) = std::exp(std::sin(2 * t(i)) * 2) / 3 + 0.1 * rng.normal();
   const auto start = Periodic(1.0, 3.0, 3.1) * Matern12(1.0, 30.0);
-  const auto fit = fit_markov_process(start, 0.1, t, y);
+  const auto fit = fit_markov_process(MarkovProcess(start, 0.1), Regression(t, y.transpose()));
   CHECK(fit.report.status != Status::failed);
   CHECK(fit.model.kernel().first().period() == Approx(3.14159265).epsilon(2e-3));
   CHECK(fit.model.kernel().first().length_scale() < 2);  // shorter than at the start: more harmonics
-  CHECK(fit.model.options().harmonics > static_cast<Index>(StateSpace(start).terms().size()) - 1);
+  CHECK(fit.model.prior().options().harmonics > static_cast<Index>(StateSpace(start).terms().size()) - 1);
   const double left_out = 1 - fit.model.state_space().variance() / fit.model.kernel()(t.leftCols(1), t.leftCols(1));
   CHECK(left_out <= 1e-6);
   // Too few allowed: said.
-  const auto few = fit_markov_process(start, 0.1, t, y, {.state_space = {.max_harmonics = 4}});
+  const auto few = fit_markov_process(MarkovProcess(start, 0.1, {.max_harmonics = 4}), Regression(t, y.transpose()));
   CHECK(few.report.events.size() == 1);
   CHECK(few.report.objective < fit.report.objective);
 }

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "emulsion/data/regression.hpp"
 #include "emulsion/processes/kalman.hpp"
 #include "emulsion/processes/state_space.hpp"
 
@@ -27,38 +29,104 @@ class MarkovPrediction {
   double noise_;
 };
 
-/// A Gaussian process of time, with mean zero, given observations
+template <MarkovKernel K>
+class ConditionedMarkovProcess;
+
+/// A Gaussian process of time, with mean zero and observation noise,
 ///
-///   y_i = f(t_i) + e_i,  f ~ GP(0, k),  e_i ~ N(0, noise + extra_i)
+///   y_i = f(t_i) + e_i,  f ~ GP(0, k),  e_i ~ N(0, noise)
 ///
 /// for kernels that have a finite state (state_space.hpp): Matern, periodic, constant, sums of them, and products of a
-/// Matern with a periodic kernel. The numbers are those of the dense process, at a cost of n d^2 instead of n^3, d the
+/// Matern with a periodic kernel. The numbers are those of a GaussianProcess, at a cost of n d^2 instead of n^3, d the
 /// dimension of the state; a periodic kernel is its truncated series (state_space().covariance() is what it became).
-/// Times may come in any order, and repeat. Hartikainen and Sarkka (2010); Solin and Sarkka (2014).
+/// Hartikainen and Sarkka (2010); Solin and Sarkka (2014).
 ///
-/// Hyperparameters: those of the kernel, then the log noise.
+///   const auto posterior = MarkovProcess(Matern32(1, 2), 0.1).condition(Regression(t, y));
+///   posterior.predict(later).mean();
+///
+/// Hyperparameters: those of the kernel, then the log noise unless the noise is zero.
 template <MarkovKernel K>
 class MarkovProcess {
  public:
   /// @param kernel  with one length scale where it has any
-  /// @param noise   variance common to all observations, >= 0; positive, or extra, where times repeat
-  /// @param t       times, 1 x n
-  /// @param y       values (n)
-  /// @param extra   variance of each observation besides (n), or empty for none
-  /// @throws InvalidArgument  where shapes disagree, a number is not finite, or the noise is negative
-  MarkovProcess(K kernel, double noise, const Inputs& t, const Eigen::Ref<const Eigen::VectorXd>& y,
-                const StateSpaceOptions& options = {}, const Eigen::VectorXd& extra = {})
-      : kernel_(std::move(kernel)), noise_(noise), options_(options),
-        filter_(StateSpace(kernel_, options), in_order(noise, t, y, extra), noise) {}
-
+  /// @param noise   variance common to all observations; positive, or noises of their own, where times repeat
+  /// @throws InvalidArgument  where the noise is negative or not finite
+  explicit MarkovProcess(K kernel, double noise = 0, const StateSpaceOptions& options = {})
+      : kernel_(std::move(kernel)), noise_(noise), options_(options) {
+    require(noise >= 0 && std::isfinite(noise), "the noise variance must be finite and not negative, got ", noise);
+  }
   const K& kernel() const { return kernel_; }
   double noise() const { return noise_; }
+  const StateSpaceOptions& options() const { return options_; }
+
+  /// The process given observations, in any order; times may repeat. A weight is zero or one.
+  ///
+  /// @param data             x: 1 x n times, y: 1 x n values
+  /// @param noise_variances  of single observations (n), in addition to noise()
+  /// @throws InvalidArgument  where shapes disagree, a number is not finite, or a weight is neither zero nor one
+  ConditionedMarkovProcess<K> condition(const Regression& data, const Eigen::VectorXd& noise_variances = {}) const {
+    require(data.x().dimension() == 1, "a Markov process needs times in one dimension, 1 x n, got ",
+            data.x().dimension(), " x ", data.size(), " (a vector of times is t.transpose())");
+    data.require_shape(1, 1);
+    require(noise_variances.size() == 0 || noise_variances.size() == data.size(),
+            "expected a noise variance for each of ", data.size(), " observations, got ", noise_variances.size());
+    Index n = 0;
+    for (Index i = 0; i < data.size(); ++i) {
+      require(data.weight(i) == 0 || data.weight(i) == 1, "weights of a Markov process are zero or one, number ", i,
+              " is ", data.weight(i), "; repeat an observation, or give it a noise of its own");
+      n += data.weight(i) > 0 ? 1 : 0;
+    }
+    Eigen::RowVectorXd t(n);
+    Eigen::VectorXd y(n), extra(noise_variances.size() > 0 ? n : 0);
+    for (Index i = 0, at = 0; i < data.size(); ++i) {
+      if (!(data.weight(i) > 0)) continue;
+      if (extra.size() > 0) extra(at) = noise_variances(i);
+      t(at) = data.x()(0, i);
+      y(at++) = data.y()(0, i);
+    }
+    return {*this, t, y, extra};
+  }
+
+  Index parameters() const { return kernel_.parameters() + (noise_ > 0 ? 1 : 0); }
+  void pack(Eigen::VectorXd& v, Index& at) const {
+    kernel_.pack(v, at);
+    if (noise_ > 0) v(at++) = std::log(noise_);
+  }
+  bool unpack(const Eigen::VectorXd& u, Index& at) {
+    const bool good = kernel_.unpack(u, at);
+    return (noise_ > 0 ? read_logarithm(u, at, noise_) : true) && good;
+  }
+  void name(std::vector<std::string>& names) const {
+    kernel_.name(names);
+    if (noise_ > 0) names.emplace_back("log noise");
+  }
+
+ private:
+  K kernel_;
+  double noise_;
+  StateSpaceOptions options_;
+};
+
+/// A Markov process given observations: filtered once, when it is made.
+template <MarkovKernel K>
+class ConditionedMarkovProcess {
+ public:
+  /// @param t      times, 1 x n
+  /// @param y      values (n)
+  /// @param extra  variance of each observation besides (n), or empty for none
+  /// @throws InvalidArgument  as MarkovProcess::condition()
+  ConditionedMarkovProcess(MarkovProcess<K> prior, const Inputs& t, const Eigen::Ref<const Eigen::VectorXd>& y,
+                           const Eigen::VectorXd& extra = {})
+      : prior_(std::move(prior)),
+        filter_(StateSpace(prior_.kernel(), prior_.options()), in_order(prior_.noise(), t, y, extra), prior_.noise()) {}
+
+  const MarkovProcess<K>& prior() const { return prior_; }
+  const K& kernel() const { return prior_.kernel(); }
+  double noise() const { return prior_.noise(); }
   Index size() const { return filter_.size(); }
   const StateSpace& state_space() const { return filter_.space(); }
   /// The observations, in order of time.
   const TimeSeries& series() const { return filter_.series(); }
-  const StateSpaceOptions& options() const { return options_; }
-
   /// log N(y; 0, K + noise), in nats.
   double log_marginal_likelihood() const { return filter_.log_likelihood(); }
   /// How many observations the others before told up to rounding, so that their variance was raised to it: with tiny
@@ -68,7 +136,7 @@ class MarkovProcess {
   /// the filter, however many hyperparameters there are. A truncated series is differentiated as it is.
   Eigen::VectorXd gradient() const {
     KalmanFilter filter = filter_;
-    return gradient(filter, noise_);
+    return gradient(filter, noise()).head(prior_.parameters());
   }
   /// The same of a filter that has been made already, over the state space of such a kernel.
   static Eigen::VectorXd gradient(KalmanFilter& filter, double noise) {
@@ -81,12 +149,6 @@ class MarkovProcess {
     }
     result(p) = noise * by.noise;
     return result;
-  }
-
-  Index parameters() const { return kernel_.parameters() + 1; }
-  void pack(Eigen::VectorXd& v, Index& at) const {
-    kernel_.pack(v, at);
-    v(at++) = std::log(noise_);
   }
 
   /// The process at times before, between and after those observed.
@@ -107,7 +169,7 @@ class MarkovProcess {
       mean_as_given(order[static_cast<std::size_t>(i)]) = mean(i);
       variance_as_given(order[static_cast<std::size_t>(i)]) = variance(i);
     }
-    return {std::move(mean_as_given), std::move(variance_as_given), noise_};
+    return {std::move(mean_as_given), std::move(variance_as_given), noise()};
   }
 
  private:
@@ -130,7 +192,6 @@ class MarkovProcess {
     require(extra.size() == 0 || extra.size() == y.size(), "expected extra noise for each value or for none, got ",
             extra.size(), " for values ", y.size());
     require(y.allFinite(), "values must be finite (leave out what is missing)");
-    require(noise >= 0 && std::isfinite(noise), "the noise of a process must not be negative, got ", noise);
     const std::vector<Index> order = order_of(t);
     TimeSeries series{Eigen::VectorXd(y.size()), Eigen::VectorXd(y.size()), Eigen::VectorXd(y.size())};
     for (Index i = 0; i < y.size(); ++i) {
@@ -145,9 +206,7 @@ class MarkovProcess {
     return series;
   }
 
-  K kernel_;
-  double noise_;
-  StateSpaceOptions options_;
+  MarkovProcess<K> prior_;
   KalmanFilter filter_;
 };
 

@@ -20,7 +20,6 @@ struct MarkovFitOptions {
   bool fixed_noise = false;  ///< the noise stays as it is given
   Index pilot = 0;           ///< so many observations, the first in time, are searched with before all are; 0: none
   LbfgsOptions search = {};  ///< of each search
-  StateSpaceOptions state_space = {};
 };
 
 /// The search for the hyperparameters of a Markov process: from one start, on one series.
@@ -37,8 +36,8 @@ class MarkovSearch {
     Eigen::VectorXd unit;    ///< of each hyperparameter
   };
 
-  MarkovSearch(K kernel, double noise, const MarkovFitOptions& options)
-      : kernel_(std::move(kernel)), noise_(noise), options_(options) {}
+  MarkovSearch(const MarkovProcess<K>& prior, const MarkovFitOptions& options)
+      : kernel_(prior.kernel()), noise_(prior.noise()), state_space_(prior.options()), options_(options) {}
 
   /// False where the hyperparameters are not admissible.
   bool read(const Eigen::VectorXd& u, K& kernel, double& noise) const {
@@ -49,13 +48,13 @@ class MarkovSearch {
   bool admissible(const Eigen::VectorXd& u) const {
     K kernel = kernel_;
     double noise = noise_;
-    return read(u, kernel, noise) && (chosen() || needed(kernel) <= options_.state_space.max_harmonics);
+    return read(u, kernel, noise) && (chosen() || needed(kernel) <= state_space_.max_harmonics);
   }
   /// @param unit  of each hyperparameter, or empty: then found at `from`, by one gradient for each
   Climb climb(const TimeSeries& series, const Eigen::VectorXd& from, Eigen::VectorXd unit = {}) const {
-    const Index most = options_.state_space.max_harmonics;
+    const Index most = state_space_.max_harmonics;
     Climb result;
-    result.harmonics = options_.state_space.harmonics;
+    result.harmonics = state_space_.harmonics;
     if (!chosen()) {
       const Index least = needed_at(from);
       result.harmonics = least == 0 ? 0 : std::min(least + 1, most);
@@ -87,8 +86,8 @@ class MarkovSearch {
   }
 
  private:
-  bool chosen() const { return options_.state_space.harmonics >= 0; }  // then the error is what it is
-  Index needed(const K& kernel) const { return MarkovForm<K>::harmonics(kernel, options_.state_space.harmonic_error); }
+  bool chosen() const { return state_space_.harmonics >= 0; }  // then the error is what it is
+  Index needed(const K& kernel) const { return MarkovForm<K>::harmonics(kernel, state_space_.harmonic_error); }
   Index needed_at(const Eigen::VectorXd& u) const {
     K kernel = kernel_;
     double noise = noise_;
@@ -102,10 +101,11 @@ class MarkovSearch {
     if (!read(u, kernel, noise) || (!chosen() && needed(kernel) > harmonics)) {
       return std::numeric_limits<double>::quiet_NaN();
     }
-    StateSpaceOptions fixed = options_.state_space;
+    StateSpaceOptions fixed = state_space_;
     fixed.harmonics = harmonics;
     KalmanFilter filter(StateSpace(kernel, fixed), series, noise);
-    if (std::isfinite(filter.log_likelihood())) slope = MarkovProcess<K>::gradient(filter, noise).head(u.size());
+    if (std::isfinite(filter.log_likelihood()))
+      slope = ConditionedMarkovProcess<K>::gradient(filter, noise).head(u.size());
     return filter.log_likelihood();
   }
   /// One over the root of each hyperparameter's own curvature.
@@ -126,6 +126,7 @@ class MarkovSearch {
 
   K kernel_;
   double noise_;
+  StateSpaceOptions state_space_;
   MarkovFitOptions options_;
 };
 
@@ -137,34 +138,34 @@ class MarkovSearch {
 /// A search that ends where max_harmonics are needed is reported as an event, at bound. With a pilot, all starts are
 /// searched from on that, and report.restarts are of it; the best then goes on with all observations.
 ///
-/// @param kernel  where the first search starts
-/// @param noise   likewise; positive unless fixed_noise
+/// @param prior            where the first search starts; its noise must be positive unless fixed_noise
+/// @param data             see MarkovProcess::condition()
+/// @param noise_variances  of single observations (n), in addition
 /// @return        the process given the observations; report.objective is its log marginal likelihood, e_steps the
 ///                number of times that it or the pilot's was evaluated
-/// @throws        InvalidArgument  as MarkovProcess, or where there is nothing to search with
+/// @throws        InvalidArgument  as MarkovProcess::condition(), or where there is nothing to search with
 ///
 /// Cost: each evaluation about five passes of the filter.
 template <MarkovKernel K>
-Fit<MarkovProcess<K>> fit_markov_process(const K& kernel, double noise, const Inputs& t,
-                                         const Eigen::Ref<const Eigen::VectorXd>& y,
-                                         const MarkovFitOptions& options = {}, const Eigen::VectorXd& extra = {}) {
+Fit<ConditionedMarkovProcess<K>> fit_markov_process(const MarkovProcess<K>& prior, const Regression& data,
+                                                    const MarkovFitOptions& options = {},
+                                                    const Eigen::VectorXd& noise_variances = {}) {
+  const double noise = prior.noise();
   require(options.restarts >= 1, "a fit needs at least one start, got ", options.restarts);
   require(options.spread >= 0 && std::isfinite(options.spread), "the spread of starts must not be negative, got ",
           options.spread);
   require(options.pilot >= 0, "the number of observations of a pilot must not be negative, got ", options.pilot);
   require(options.fixed_noise || noise > 0, "a search for the noise must start at a positive one, got ", noise);
-  const MarkovProcess<K> start(kernel, noise, t, y, options.state_space, extra);
+  const ConditionedMarkovProcess<K> start = prior.condition(data, noise_variances);
   const TimeSeries& series = start.series();
-  const bool piloted = options.pilot > 0 && options.pilot < y.size();
+  const bool piloted = options.pilot > 0 && options.pilot < start.size();
   TimeSeries pilot;
   if (piloted) {
     pilot = {series.time.head(options.pilot), series.value.head(options.pilot), series.extra.head(options.pilot)};
   }
-  const MarkovSearch<K> search(kernel, noise, options);
-  Eigen::VectorXd first(start.parameters());
-  Index at = 0;
-  start.pack(first, at);
-  if (options.fixed_noise) first.conservativeResize(kernel.parameters());
+  const MarkovSearch<K> search(prior, options);
+  Eigen::VectorXd first = hyperparameters(prior);
+  if (options.fixed_noise) first.conservativeResize(prior.kernel().parameters());
 
   using Climb = typename MarkovSearch<K>::Climb;
   Report report;
@@ -189,7 +190,7 @@ Fit<MarkovProcess<K>> fit_markov_process(const K& kernel, double noise, const In
   report.best_reached = std::count_if(report.restarts.begin(), report.restarts.end(),
                                       [&](double value) { return value >= best.found.value - near; });
   if (piloted && best.found.status != Status::failed) {
-    const double shorter = std::sqrt(static_cast<double>(options.pilot) / static_cast<double>(y.size()));
+    const double shorter = std::sqrt(static_cast<double>(options.pilot) / static_cast<double>(start.size()));
     best = search.climb(series, best.found.at, shorter * best.unit);
     report.e_steps += best.found.evaluations;
   }
@@ -208,12 +209,13 @@ Fit<MarkovProcess<K>> fit_markov_process(const K& kernel, double noise, const In
          .value = static_cast<double>(best.harmonics),
          .text = "the search ended where a periodic kernel needs max_harmonics for the error asked for"});
   }
-  K found = kernel;
+  K found = prior.kernel();
   double found_noise = noise;
   search.read(best.found.at, found, found_noise);
-  StateSpaceOptions kept = options.state_space;
+  StateSpaceOptions kept = prior.options();
   kept.harmonics = best.harmonics;
-  return {MarkovProcess<K>(found, found_noise, series.time.transpose(), series.value, kept, series.extra),
+  return {ConditionedMarkovProcess<K>(MarkovProcess<K>(found, found_noise, kept), series.time.transpose(), series.value,
+                                      series.extra),
           std::move(report)};
 }
 
