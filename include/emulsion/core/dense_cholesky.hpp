@@ -44,7 +44,7 @@ class DenseCholesky {
   typename Dense::PlainObject solve(const Eigen::MatrixBase<Dense>& b) const {
     typename Dense::PlainObject x = b;
     lower().solveInPlace(x);
-    lower().transpose().solveInPlace(x);
+    l_.transpose().template triangularView<Eigen::Upper>().solveInPlace(x);
     return x;
   }
   /// The lower triangle of A^-1; above it lies nothing of use. Cost 2/3 n^3, nearly all of it in matrix products.
