@@ -1,11 +1,14 @@
 #include "emulsion/processes/sparse_process.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "catch.hpp"
 #include "emulsion/inference/online_em.hpp"
 #include "emulsion/kernels/squared_exponential.hpp"
+#include "emulsion/processes/inducing_points.hpp"
+#include "emulsion/processes/sparse_evidence.hpp"
 
 using namespace emulsion;
 
@@ -144,4 +147,57 @@ TEST_CASE("a sparse process refuses what it cannot learn from") {
   Eigen::MatrixXd y = data.y;
   y(0, 3) = std::nan("");
   REQUIRE_THROWS_AS(p.learn(Regression(data.x, y)), InvalidArgument);
+}
+
+TEST_CASE("the gradient of Titsias' bound is that of finite differences, weighted too") {
+  const Sample data;
+  const Eigen::VectorXd w = Eigen::VectorXd::LinSpaced(10, 0.5, 2.5);
+  for (const bool weighted : {false, true}) {
+    const Regression plain(data.x, data.y);
+    const Regression all = weighted ? plain.with_weights(w.data(), 10) : plain;
+    const Sparse p = process(three());
+    const SparseEvidence found = sparse_evidence(p, all, 2);
+    REQUIRE(std::abs(found.value - evidence(p, all)) < 1e-10);
+    const Eigen::VectorXd theta = hyperparameters(p);
+    REQUIRE(found.gradient.size() == theta.size());
+    for (Index j = 0; j < theta.size(); ++j) {
+      const auto moved = [&](double by) {
+        Eigen::VectorXd u = theta;
+        u(j) += by;
+        Sparse q = p;
+        Index at = 0;
+        REQUIRE(q.unpack(u, at));
+        return evidence(q, all);
+      };
+      // Central differences of fourth order: error about 1e-12 of the fifth derivative, rounding 1e-11.
+      const double h = 1e-3;
+      const double slope = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h);
+      INFO(j << ": " << found.gradient(j) << " and " << slope);
+      REQUIRE(std::abs(found.gradient(j) - slope) < 1e-7 * (1 + std::abs(slope)));
+    }
+  }
+  REQUIRE_THROWS_AS(sparse_evidence(process(three(), SparseBound::fitc), Regression(data.x, data.y)), InvalidArgument);
+}
+
+TEST_CASE("greedy inducing points are those of most conditional variance, and none is chosen twice") {
+  Eigen::MatrixXd x(1, 6);
+  x << 0, 0, 1, 5, 5, 2.5;
+  const Eigen::MatrixXd z = greedy_inducing_points(kernel, x, 6);
+  REQUIRE(z.cols() == 4);
+  for (Index k = 0; k < 4; ++k) {
+    Eigen::MatrixXd before = z.leftCols(k);
+    double most = 0, mine = 0;
+    for (Index i = 0; i < 6; ++i) {
+      double rest = 1.7;
+      if (k > 0) {
+        const Eigen::VectorXd c = kernel.gram(before, x.col(i));
+        rest -= c.dot(DenseCholesky(kernel.gram(before)).solve(c));
+      }
+      most = std::max(most, rest);
+      if (x(0, i) == z(0, k)) mine = std::max(mine, rest);
+    }
+    REQUIRE(mine >= most - 1e-12);
+  }
+  REQUIRE_THROWS_AS(greedy_inducing_points(kernel, x, 7), InvalidArgument);
+  REQUIRE_THROWS_AS(greedy_inducing_points(kernel, x, 0), InvalidArgument);
 }
