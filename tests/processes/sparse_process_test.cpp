@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "catch.hpp"
+#include "emulsion/inference/fit_sparse_process.hpp"
 #include "emulsion/inference/online_em.hpp"
 #include "emulsion/kernels/squared_exponential.hpp"
 #include "emulsion/processes/inducing_points.hpp"
@@ -200,4 +201,23 @@ TEST_CASE("greedy inducing points are those of most conditional variance, and no
   }
   REQUIRE_THROWS_AS(greedy_inducing_points(kernel, x, 7), InvalidArgument);
   REQUIRE_THROWS_AS(greedy_inducing_points(kernel, x, 0), InvalidArgument);
+}
+
+TEST_CASE("hyperparameters of a sparse process with an inducing input everywhere are those of the exact one") {
+  const Sample data;
+  const Regression all(data.x, data.y);
+  const auto fit = fit_sparse_process(process(data.x), all, {.restarts = 2, .spread = 0.3});
+  REQUIRE(fit.report.status == Status::converged);
+  // Known to the jitter of k(Z, Z) and the tolerance of the search.
+  REQUIRE(std::abs(fit.report.objective + 0.09415289167194629) < 1e-5);
+  REQUIRE(std::abs(fit.report.objective - fit.report.restarts.front()) < 1e-9);
+  REQUIRE(std::abs(fit.model.noise() - 0.00851016235170117) < 1e-4);
+  const auto fewer = fit_sparse_process(process(three()), all, {.restarts = 1, .subsample = 8, .seed = 3});
+  REQUIRE(fewer.report.objective < fit.report.objective + 1e-5);
+  const auto three_fit = fit_sparse_process(process(three()), all, {.restarts = 1});
+  REQUIRE(sparse_evidence(three_fit.model, all).gradient.norm() < 1e-2);
+  REQUIRE(three_fit.report.objective >= fewer.report.objective - 1e-6);
+  REQUIRE_THROWS_AS(fit_sparse_process(process(three()), all, {.restarts = 0}), InvalidArgument);
+  REQUIRE_THROWS_AS(fit_sparse_process(process(three()), all, {.subsample = 11}), InvalidArgument);
+  REQUIRE_THROWS_AS(fit_sparse_process(process(three(), SparseBound::fitc), all), InvalidArgument);
 }
