@@ -9,6 +9,7 @@
 #include "emulsion/inference/online_em.hpp"
 #include "emulsion/kernels/squared_exponential.hpp"
 #include "emulsion/processes/inducing_points.hpp"
+#include "emulsion/processes/kmeans_inducing_points.hpp"
 #include "emulsion/processes/sparse_evidence.hpp"
 
 using namespace emulsion;
@@ -17,9 +18,9 @@ namespace {
 
 using Sparse = SparseProcess<SquaredExponential>;
 
-struct Sample {
+struct Curve {
   Eigen::MatrixXd x{1, 10}, y{1, 10};
-  Sample() {
+  Curve() {
     for (Index i = 0; i < 10; ++i) {
       x(0, i) = 0.5 * static_cast<double>(i);
       y(0, i) = std::sin(x(0, i)) + 0.1 * std::cos(7 * x(0, i));
@@ -49,7 +50,7 @@ void require_close(const Eigen::VectorXd& a, const Eigen::VectorXd& b, double to
 }  // namespace
 
 TEST_CASE("a sparse process has the bounds and predictions of the formulas written out densely") {
-  const Sample data;
+  const Curve data;
   const Regression all(data.x, data.y);
   const Sparse p = process(three());
   const InducingStatistics s = p.learn(all);
@@ -67,7 +68,7 @@ TEST_CASE("a sparse process has the bounds and predictions of the formulas writt
 }
 
 TEST_CASE("with an inducing input at every input a sparse process is the exact one, with fewer its bound is lower") {
-  const Sample data;
+  const Curve data;
   const Regression all(data.x, data.y);
   Eigen::MatrixXd covariance = kernel.gram(data.x);
   covariance.diagonal().array() += 0.01;
@@ -124,7 +125,7 @@ TEST_CASE("statistics merge, whoever collects them") {
 }
 
 TEST_CASE("one online step on all observations is the exact posterior, and another q has a lower bound") {
-  const Sample data;
+  const Curve data;
   const Regression all(data.x, data.y);
   const Sparse p = process(three());
   OnlineEm<Sparse> online(p);
@@ -138,7 +139,7 @@ TEST_CASE("one online step on all observations is the exact posterior, and anoth
 }
 
 TEST_CASE("a sparse process refuses what it cannot learn from") {
-  const Sample data;
+  const Curve data;
   const Sparse p = process(three());
   REQUIRE_THROWS_AS(Sparse(p.basis(), 0.0), InvalidArgument);
   REQUIRE_THROWS_AS(process(Eigen::MatrixXd(1, 0)), InvalidArgument);
@@ -150,34 +151,35 @@ TEST_CASE("a sparse process refuses what it cannot learn from") {
   REQUIRE_THROWS_AS(p.learn(Regression(data.x, y)), InvalidArgument);
 }
 
-TEST_CASE("the gradient of Titsias' bound is that of finite differences, weighted too") {
-  const Sample data;
+TEST_CASE("the gradients of both bounds are those of finite differences, weighted too") {
+  const Curve data;
   const Eigen::VectorXd w = Eigen::VectorXd::LinSpaced(10, 0.5, 2.5);
   for (const bool weighted : {false, true}) {
     const Regression plain(data.x, data.y);
     const Regression all = weighted ? plain.with_weights(w.data(), 10) : plain;
-    const Sparse p = process(three());
-    const SparseEvidence found = sparse_evidence(p, all, 2);
-    REQUIRE(std::abs(found.value - evidence(p, all)) < 1e-10);
-    const Eigen::VectorXd theta = hyperparameters(p);
-    REQUIRE(found.gradient.size() == theta.size());
-    for (Index j = 0; j < theta.size(); ++j) {
-      const auto moved = [&](double by) {
-        Eigen::VectorXd u = theta;
-        u(j) += by;
-        Sparse q = p;
-        Index at = 0;
-        REQUIRE(q.unpack(u, at));
-        return evidence(q, all);
-      };
-      // Central differences of fourth order: error about 1e-12 of the fifth derivative, rounding 1e-11.
-      const double h = 1e-3;
-      const double slope = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h);
-      INFO(j << ": " << found.gradient(j) << " and " << slope);
-      REQUIRE(std::abs(found.gradient(j) - slope) < 1e-7 * (1 + std::abs(slope)));
+    for (const SparseBound bound : {SparseBound::titsias, SparseBound::fitc}) {
+      const Sparse p = process(three(), bound);
+      const SparseEvidence found = sparse_evidence(p, all, 2);
+      REQUIRE(std::abs(found.value - evidence(p, all)) < 1e-10);
+      const Eigen::VectorXd theta = hyperparameters(p);
+      REQUIRE(found.gradient.size() == theta.size());
+      for (Index j = 0; j < theta.size(); ++j) {
+        const auto moved = [&](double by) {
+          Eigen::VectorXd u = theta;
+          u(j) += by;
+          Sparse q = p;
+          Index at = 0;
+          REQUIRE(q.unpack(u, at));
+          return evidence(q, all);
+        };
+        // Central differences of fourth order: error about 1e-12 of the fifth derivative, rounding 1e-11.
+        const double h = 1e-3;
+        const double slope = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h);
+        INFO(j << ": " << found.gradient(j) << " and " << slope);
+        REQUIRE(std::abs(found.gradient(j) - slope) < 1e-7 * (1 + std::abs(slope)));
+      }
     }
   }
-  REQUIRE_THROWS_AS(sparse_evidence(process(three(), SparseBound::fitc), Regression(data.x, data.y)), InvalidArgument);
 }
 
 TEST_CASE("greedy inducing points are those of most conditional variance, and none is chosen twice") {
@@ -204,7 +206,7 @@ TEST_CASE("greedy inducing points are those of most conditional variance, and no
 }
 
 TEST_CASE("hyperparameters of a sparse process with an inducing input everywhere are those of the exact one") {
-  const Sample data;
+  const Curve data;
   const Regression all(data.x, data.y);
   const auto fit = fit_sparse_process(process(data.x), all, {.restarts = 2, .spread = 0.3});
   REQUIRE(fit.report.status == Status::converged);
@@ -219,5 +221,15 @@ TEST_CASE("hyperparameters of a sparse process with an inducing input everywhere
   REQUIRE(three_fit.report.objective >= fewer.report.objective - 1e-6);
   REQUIRE_THROWS_AS(fit_sparse_process(process(three()), all, {.restarts = 0}), InvalidArgument);
   REQUIRE_THROWS_AS(fit_sparse_process(process(three()), all, {.subsample = 11}), InvalidArgument);
-  REQUIRE_THROWS_AS(fit_sparse_process(process(three(), SparseBound::fitc), all), InvalidArgument);
+}
+
+TEST_CASE("inducing points by k-means are centres of the inputs, in their units") {
+  Eigen::MatrixXd x(2, 6);
+  x << 0, 0.1, 100, 100.1, 0, 100, 1, 1, 1, 1, 1, 1;
+  const Eigen::MatrixXd z = kmeans_inducing_points(Points<>(x), 2, 5);
+  REQUIRE(z.rows() == 2);
+  REQUIRE(std::abs(z.row(0).minCoeff() - 0.1 / 3) < 1e-9);
+  REQUIRE(std::abs(z.row(0).maxCoeff() - 300.1 / 3) < 1e-9);
+  REQUIRE(std::abs(z(1, 0) - 1) < 1e-12);
+  REQUIRE_THROWS_AS(kmeans_inducing_points(Points<>(x), 7, 5), InvalidArgument);
 }

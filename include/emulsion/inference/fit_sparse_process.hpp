@@ -23,15 +23,15 @@ struct SparseFitOptions {
   LbfgsOptions search = {};
 };
 
-/// The process whose hyperparameters maximise Titsias' bound, by L-BFGS, conditioned on all the data. Inducing inputs
-/// stay where they are.
+/// The process whose hyperparameters maximise its bound, Titsias' or FITC's, by L-BFGS, conditioned on all the data.
+/// Inducing inputs stay where they are.
 ///
 /// The report's objective is the bound on all the data; `restarts` are those of the search, on the subsample where one
 /// was asked for. Observations of a subsample keep their weights and are not scaled up: fewer say less.
 ///
 /// Cost: two passes of n M^2 for each evaluation, which `e_steps` counts.
 ///
-/// @throws InvalidArgument  for options out of range, FITC, or data as SparseProcess::check()
+/// @throws InvalidArgument  for options out of range, or data as SparseProcess::check()
 template <Kernel K>
 [[gnu::cold]] Fit<SparseProcess<K>> fit_sparse_process(const SparseProcess<K>& start, const Regression& data,
                                                        const SparseFitOptions& options = {}) {
@@ -40,7 +40,6 @@ template <Kernel K>
           "negative, got ", options.spread);
   require(options.subsample >= 0 && options.subsample <= data.size(), "the subsample must lie between 0 and ",
           data.size(), ", got ", options.subsample);
-  require(start.bound() == SparseBound::titsias, "hyperparameters are fitted by Titsias' bound only");
   start.check(data);
   require(data.total_weight() > 0, "expected at least one observation with a positive weight");
   Rng rng(options.seed);
