@@ -5,6 +5,8 @@
 #include <numbers>
 
 #include "catch.hpp"
+#include "emulsion/core/random.hpp"
+#include "emulsion/inference/em.hpp"
 #include "emulsion/inference/fit_sparse_process.hpp"
 #include "emulsion/inference/online_em.hpp"
 #include "emulsion/kernels/squared_exponential.hpp"
@@ -56,6 +58,7 @@ TEST_CASE("a sparse process has the bounds and predictions of the formulas writt
   const InducingStatistics s = p.learn(all);
   REQUIRE(p.basis().jitter() == 0);
   REQUIRE(std::abs(s.rest - 0.8802385521542766) < 1e-9);
+  REQUIRE(std::abs(evidence(p, all) + s.rest / (2 * p.noise()) + 0.6211297760399956) < 1e-8);  // without the trace
   REQUIRE(std::abs(evidence(p, all) + 44.63305738375382) < 44.6 * 1e-9);
   REQUIRE(std::abs(evidence(process(three(), SparseBound::fitc), all) + 4.0548134241827505) < 4e-9);
   const auto predicted = p.condition(all).predict(Eigen::RowVector4d(0.25, 1.9, 3.3, 6.0));
@@ -136,6 +139,33 @@ TEST_CASE("one online step on all observations is the exact posterior, and anoth
   REQUIRE(std::abs(online.objective() - batch.objective(s)) < 1e-9);
   REQUIRE(p.objective(s) < batch.objective(s));
   REQUIRE(p.condition(all.slice(0, 7)).objective(s) < batch.objective(s));
+}
+
+TEST_CASE("a stream of batches leads to the posterior of all of them, and em() does too") {
+  Rng rng(3);
+  constexpr Index n = 20'000, batch = 500;
+  Eigen::MatrixXd x(1, n), y(1, n);
+  for (Index i = 0; i < n; ++i) {
+    x(0, i) = 10 * rng.uniform();
+    y(0, i) = std::sin(x(0, i)) + 0.3 * rng.normal();
+  }
+  const Regression all(x, y);
+  const Sparse start(
+      InducingBasis(SquaredExponential(1, 1.5), Eigen::MatrixXd(Eigen::RowVectorXd::LinSpaced(8, 0, 10))), 0.09);
+  const InducingStatistics s = start.learn(all);
+  const double best = start.condition(all).objective(s);
+  OnlineEm<Sparse> online(start, {.population = static_cast<double>(n)});
+  for (int lap = 0; lap < 3; ++lap) {
+    for (Index first = 0; first < n; first += batch) online(all.slice(first, batch));
+  }
+  // Eight inducing values known to 1 / sqrt(n): a few nats, of 4,000 between the prior and the posterior.
+  REQUIRE(start.objective(s) < best - 1000);
+  REQUIRE(online.model().objective(s) > best - 2);
+  REQUIRE(online.model().objective(s) <= best + 1e-6);
+
+  const auto fit = em(start, all, {.threads = 2});
+  REQUIRE(fit.report.status == Status::converged);
+  REQUIRE(std::abs(fit.report.objective - best) < 1e-7 * std::abs(best));
 }
 
 TEST_CASE("a sparse process refuses what it cannot learn from") {

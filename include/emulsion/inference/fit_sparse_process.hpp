@@ -93,6 +93,17 @@ template <Kernel K>
   model.maximize(s, conditioned);
   ++report.e_steps;
   report.objective = conditioned.objective(s);
+  if (best.status == Status::failed) {
+    report.events.push_back({.kind = EventKind::not_finite,
+                             .text = "the bound is not finite at any of the starts: the process is as it was given"});
+  }
+  const double jitter = conditioned.basis().jitter();
+  if (jitter > 0) {
+    report.events.push_back({.kind = EventKind::jitter,
+                             .value = jitter,
+                             .text = sentence({jitter, " was added to the diagonal of the covariance of the inducing ",
+                                               "inputs, which is singular to a double"})});
+  }
   return {conditioned, report};
 }
 

@@ -40,6 +40,10 @@ class AnyKernel : public Evaluated<AnyKernel> {
                     const Eigen::Ref<Eigen::VectorXd>& g) const {
     held_->add_gradient(a, b, weights, g);
   }
+  void add_diagonal_gradient(const Inputs& a, const Eigen::Ref<const Eigen::VectorXd>& weights,
+                             const Eigen::Ref<Eigen::VectorXd>& g) const {
+    held_->add_diagonal_gradient(a, weights, g);
+  }
   Index parameters() const { return held_->parameters(); }
   void pack(Eigen::VectorXd& v, Index& at) const { held_->pack(v, at); }
   bool unpack(const Eigen::VectorXd& u, Index& at) { return held_->unpack(u, at); }
@@ -57,6 +61,8 @@ class AnyKernel : public Evaluated<AnyKernel> {
     virtual void diagonal(const Inputs& a, const Eigen::Ref<Eigen::VectorXd>& out) const = 0;
     virtual void add_gradient(const Inputs& a, const Inputs& b, const Inputs& weights,
                               const Eigen::Ref<Eigen::VectorXd>& g) const = 0;
+    virtual void add_diagonal_gradient(const Inputs& a, const Eigen::Ref<const Eigen::VectorXd>& weights,
+                                       const Eigen::Ref<Eigen::VectorXd>& g) const = 0;
     virtual Index parameters() const = 0;
     virtual void pack(Eigen::VectorXd& v, Index& at) const = 0;
     virtual bool unpack(const Eigen::VectorXd& u, Index& at) = 0;
@@ -74,6 +80,10 @@ class AnyKernel : public Evaluated<AnyKernel> {
     void add_gradient(const Inputs& a, const Inputs& b, const Inputs& weights,
                       const Eigen::Ref<Eigen::VectorXd>& g) const override {
       kernel.add_gradient(a, b, weights, g);
+    }
+    void add_diagonal_gradient(const Inputs& a, const Eigen::Ref<const Eigen::VectorXd>& weights,
+                               const Eigen::Ref<Eigen::VectorXd>& g) const override {
+      kernel.add_diagonal_gradient(a, weights, g);
     }
     Index parameters() const override { return kernel.parameters(); }
     void pack(Eigen::VectorXd& v, Index& at) const override { kernel.pack(v, at); }

@@ -62,6 +62,11 @@ class SumKernel : public KernelPair<A, B>, public Evaluated<SumKernel<A, B>> {
     this->first_.add_gradient(a, b, weights, g.head(this->first_.parameters()));
     this->second_.add_gradient(a, b, weights, g.tail(this->second_.parameters()));
   }
+  void add_diagonal_gradient(const Inputs& a, const Eigen::Ref<const Eigen::VectorXd>& weights,
+                             Eigen::Ref<Eigen::VectorXd> g) const {
+    this->first_.add_diagonal_gradient(a, weights, g.head(this->first_.parameters()));
+    this->second_.add_diagonal_gradient(a, weights, g.tail(this->second_.parameters()));
+  }
 };
 
 /// k(a, b) = k1(a, b) k2(a, b). kernel * kernel; variance * kernel multiplies by a constant.
@@ -90,6 +95,16 @@ class ProductKernel : public KernelPair<A, B>, public Evaluated<ProductKernel<A,
     this->first_.fill(a, b, other);
     other.array() *= weights.array();
     this->second_.add_gradient(a, b, other, g.tail(this->second_.parameters()));
+  }
+  void add_diagonal_gradient(const Inputs& a, const Eigen::Ref<const Eigen::VectorXd>& weights,
+                             Eigen::Ref<Eigen::VectorXd> g) const {
+    Eigen::VectorXd other(a.cols());
+    this->second_.diagonal(a, other);
+    other.array() *= weights.array();
+    this->first_.add_diagonal_gradient(a, other, g.head(this->first_.parameters()));
+    this->first_.diagonal(a, other);
+    other.array() *= weights.array();
+    this->second_.add_diagonal_gradient(a, other, g.tail(this->second_.parameters()));
   }
 };
 
@@ -128,6 +143,10 @@ class KernelOn : public Evaluated<KernelOn<K>> {
   void diagonal(const Inputs& a, Eigen::Ref<Eigen::VectorXd> out) const { kernel_.diagonal(chosen(a), out); }
   void add_gradient(const Inputs& a, const Inputs& b, const Inputs& weights, Eigen::Ref<Eigen::VectorXd> g) const {
     kernel_.add_gradient(chosen(a), chosen(b), weights, g);
+  }
+  void add_diagonal_gradient(const Inputs& a, const Eigen::Ref<const Eigen::VectorXd>& weights,
+                             Eigen::Ref<Eigen::VectorXd> g) const {
+    kernel_.add_diagonal_gradient(chosen(a), weights, g);
   }
   Index parameters() const { return kernel_.parameters(); }
   void pack(Eigen::VectorXd& v, Index& at) const { kernel_.pack(v, at); }

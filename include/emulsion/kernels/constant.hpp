@@ -20,6 +20,10 @@ class ConstantKernel : public Evaluated<ConstantKernel> {
   void add_gradient(const Inputs&, const Inputs&, const Inputs& weights, Eigen::Ref<Eigen::VectorXd> g) const {
     g(0) += variance_ * weights.sum();
   }
+  void add_diagonal_gradient(const Inputs&, const Eigen::Ref<const Eigen::VectorXd>& weights,
+                             Eigen::Ref<Eigen::VectorXd> g) const {
+    g(0) += variance_ * weights.sum();
+  }
   Index parameters() const { return 1; }
   void pack(Eigen::VectorXd& v, Index& at) const { v(at++) = std::log(variance_); }
   bool unpack(const Eigen::VectorXd& u, Index& at) { return read_logarithm(u, at, variance_); }

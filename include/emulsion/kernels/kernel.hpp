@@ -25,6 +25,7 @@ concept Kernel = requires(const K& k, K& next, const Inputs& a, Eigen::Ref<Eigen
   k.fill(a, a, gram);                  // gram(i, j) = k(a_i, b_j): m x n for m inputs a and n inputs b
   k.diagonal(a, out);                  // out(i) = k(a_i, a_i)
   k.add_gradient(a, a, weights, out);  // out(p) += sum_ij weights(i, j) d k(a_i, b_j) / d theta_p
+  k.add_diagonal_gradient(a, v, out);  // out(p) += sum_i v(i) d k(a_i, a_i) / d theta_p
   { k.parameters() } -> std::convertible_to<Index>;
   k.pack(v, at);
   { next.unpack(u, at) } -> std::same_as<bool>;  // false where not admissible
@@ -67,6 +68,12 @@ class Evaluated {
       }
     }
     return result;
+  }
+  /// g(p) += sum_i weights(i) d k(a_i, a_i) / d theta_p. Kernels that know better say so: this calls the kernel n
+  /// times.
+  void add_diagonal_gradient(const Inputs& a, const Eigen::Ref<const Eigen::VectorXd>& weights,
+                             Eigen::Ref<Eigen::VectorXd> g) const {
+    for (Index i = 0; i < a.cols(); ++i) self().add_gradient(a.col(i), a.col(i), weights.segment(i, 1), g);
   }
 
  private:

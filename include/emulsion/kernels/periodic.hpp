@@ -50,6 +50,10 @@ class Periodic : public Evaluated<Periodic> {
       }
     }
   }
+  void add_diagonal_gradient(const Inputs&, const Eigen::Ref<const Eigen::VectorXd>& weights,
+                             Eigen::Ref<Eigen::VectorXd> g) const {
+    g(0) += variance_ * weights.sum();
+  }
   Index parameters() const { return 3; }
   void pack(Eigen::VectorXd& v, Index& at) const {
     for (const double value : {variance_, length_, period_}) v(at++) = std::log(value);

@@ -76,6 +76,11 @@ class Stationary : public Evaluated<Stationary<Shape>> {
     g.segment(1, lengths_.size()) -= 2 * variance_ * of_lengths;
   }
 
+  void add_diagonal_gradient(const Inputs&, const Eigen::Ref<const Eigen::VectorXd>& weights,
+                             Eigen::Ref<Eigen::VectorXd> g) const {
+    g(0) += variance_ * weights.sum();
+  }
+
   Index parameters() const {
     Index count = 1 + lengths_.size();
     if constexpr (requires { shape_.parameters(); }) count += shape_.parameters();

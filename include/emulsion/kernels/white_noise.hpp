@@ -27,6 +27,10 @@ class WhiteNoise : public Evaluated<WhiteNoise> {
       for (Index i = 0; i < a.cols(); ++i) g(0) += a.col(i) == b.col(j) ? variance_ * weights(i, j) : 0;
     }
   }
+  void add_diagonal_gradient(const Inputs&, const Eigen::Ref<const Eigen::VectorXd>& weights,
+                             Eigen::Ref<Eigen::VectorXd> g) const {
+    g(0) += variance_ * weights.sum();
+  }
   Index parameters() const { return 1; }
   void pack(Eigen::VectorXd& v, Index& at) const { v(at++) = std::log(variance_); }
   bool unpack(const Eigen::VectorXd& u, Index& at) { return read_logarithm(u, at, variance_); }

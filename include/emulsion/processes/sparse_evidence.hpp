@@ -65,7 +65,6 @@ class SparseGradient {
     auto cross = s.cross.leftCols(b);
     cross = -covariance;
     cross.noalias() += a * s.residual.head(b).transpose();
-    Eigen::MatrixXd one(1, 1);
     for (Index i = 0; i < b; ++i) {
       const double precision = s.block.precision(i) / process_->scale();
       double g = -0.5 * precision;
@@ -76,9 +75,8 @@ class SparseGradient {
       s.g(i) = g;
       total.diagonal += g;
       cross.col(i) = precision * cross.col(i) - 2 * g * phi.col(i);
-      one(0, 0) = g;
-      basis.kernel().add_gradient(s.block.x.col(i), s.block.x.col(i), one, total.kernel);
     }
+    basis.kernel().add_diagonal_gradient(s.block.x.leftCols(b), s.g.head(b), total.kernel);
     if (fitc()) {
       covariance = phi * s.g.head(b).asDiagonal();
       total.gram.noalias() += covariance * phi.transpose();

@@ -56,6 +56,12 @@ std::vector<std::string> kernel_laws(const K& kernel, const Eigen::MatrixXd& x) 
   for (Index i = 0; i < weights.size(); ++i) weights.data()[i] = rng.normal();
   Eigen::VectorXd g = Eigen::VectorXd::Ones(v.size());
   kernel.add_gradient(x, x, weights, g);
+  const Eigen::VectorXd across = weights.diagonal();
+  Eigen::VectorXd of_diagonal = Eigen::VectorXd::Ones(v.size()), of_whole = of_diagonal;
+  kernel.add_diagonal_gradient(x, across, of_diagonal);
+  kernel.add_gradient(x, x, Eigen::MatrixXd(across.asDiagonal()), of_whole);
+  laws.expect(largest_magnitude(of_diagonal - of_whole) <= 1e-12 * (1 + largest_magnitude(of_whole)),
+              "the gradient of the diagonal is that of the Gram matrix");
   for (Index p = 0; p < v.size(); ++p) {
     const double h = 1e-5;
     Eigen::VectorXd up = v, down = v;
