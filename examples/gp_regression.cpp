@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <limits>
 #include <string>
@@ -13,7 +14,9 @@
 #include "command_line.hpp"
 #include "emulsion/data/csv.hpp"
 #include "emulsion/inference/fit_gaussian_process.hpp"
+#include "emulsion/inference/fit_sparse_process.hpp"
 #include "emulsion/kernels/kernels.hpp"
+#include "emulsion/processes/kmeans_inducing_points.hpp"
 #include "plot.hpp"
 #include "report_summary.hpp"
 
@@ -43,7 +46,9 @@ constexpr std::string_view help =
                           marginal likelihood starts
   --mean zero|constant    of the process before data; default zero. A constant mean is fitted, or with --fixed the mean
                           response
-  --restarts R            searches from different starts; default 5
+  --sparse M              see the data through M inducing inputs (Titsias, 2009): for thousands of observations and more
+  --threads T             of a sparse process; default 1
+  --restarts R            searches from different starts; default 5, of a sparse process 1
   --seed S                of the starts; default 0
   --predict FILE.csv      predict at the covariates in this file instead of those of the data
   --output FILE.csv       write predictions: covariates, mean, variance of f, variance of a new observation, and the
@@ -57,13 +62,29 @@ Examples:
   gp_regression --kernel matern32 --mean constant --plot motorcycle.svg
   gp_regression --data faithful.csv --response waiting --covariates eruptions --mean constant --json
   gp_regression --data iris.csv --response 4 --covariates 1,2,3 --ard --mean constant
+  gp_regression --data large.csv --response y --covariates a,b --ard --sparse 200 --threads 2 --output fitted.csv
   gp_regression --data curve.csv --response y --covariates x --variance 1.7 --length-scale 1.3 --noise 0.01 --fixed
 
 Exit code: 0 done, 1 the data cannot be read or fitted, 2 a wrong command line or a file that cannot be written.
 )";
 
 using Process = GaussianProcess<AnyKernel, ConstantMean>;
-using Posterior = ConditionedProcess<AnyKernel, ConstantMean>;
+
+struct Predicted {
+  Eigen::VectorXd mean, variance;  // of f
+};
+/// A fitted process, exact or sparse, as what is said of it.
+struct Fitted {
+  std::vector<std::string> names = {};   // of hyperparameters
+  Eigen::VectorXd hyperparameters = {};  // logarithms of what is positive
+  Index observations = 0, inducing = 0;
+  double evidence = 0;                                // log marginal likelihood, or Titsias' bound
+  Eigen::VectorXd left_out = {}, left_out_mean = {};  // log density and mean given the others; none if sparse
+  double noise = 0, jitter = 0;
+  Report report = {};
+  std::function<Predicted(const Eigen::MatrixXd&)> predict = {};
+  const char* evidence_name() const { return inducing > 0 ? "evidence bound" : "log marginal likelihood"; }
+};
 
 struct Table {
   std::vector<std::string> covariates;
@@ -147,77 +168,80 @@ struct Hyperparameter {
   std::string name;
   double value;
 };
-std::vector<Hyperparameter> described(const Process& process) {
-  std::vector<std::string> names;
-  process.name(names);
-  const Eigen::VectorXd v = hyperparameters(process);
+std::vector<Hyperparameter> described(const Fitted& fit) {
   std::vector<Hyperparameter> result;
-  for (Index p = 0; p < v.size(); ++p) {
-    const std::string& name = names[static_cast<std::size_t>(p)];
+  for (Index p = 0; p < fit.hyperparameters.size(); ++p) {
+    const std::string& name = fit.names[static_cast<std::size_t>(p)];
+    const double v = fit.hyperparameters(p);
     const bool logarithm = name.starts_with("log ");
-    result.push_back({logarithm ? name.substr(4) : name, logarithm ? std::exp(v(p)) : v(p)});
+    result.push_back({logarithm ? name.substr(4) : name, logarithm ? std::exp(v) : v});
   }
   return result;
 }
 
-void print_summary(const Fit<Posterior>& fit, const Table& table, const std::string& path, bool fixed) {
+void print_summary(const Fitted& fit, const Table& table, const std::string& path, bool fixed) {
   std::printf("Gaussian process of '%s' on %s, %s\n\n", table.response.c_str(),
               text::counted(table.x.rows(), "covariate").c_str(),
               std::filesystem::path(path).filename().string().c_str());
-  std::printf("%-26s %td\n", "observations", fit.model.size());
-  for (const Hyperparameter& one : described(fit.model.prior())) {
+  std::printf("%-26s %td\n", "observations", fit.observations);
+  if (fit.inducing > 0) std::printf("%-26s %td\n", "inducing inputs", fit.inducing);
+  for (const Hyperparameter& one : described(fit)) {
     std::string name = one.name;
     if (name.starts_with("length scale ")) name = "length scale, " + table.covariates[std::stoul(name.substr(13))];
     if (name == "level") name = "mean";
     std::printf("%-26s %s\n", name.c_str(), text::significant(one.value, 6).c_str());
   }
-  std::printf("%-26s %.4f nats\n", "log marginal likelihood", fit.model.log_marginal_likelihood());
-  std::printf("%-26s %.4f nats\n", "log density, leave-one-out", fit.model.leave_one_out().log_density.sum());
-  if (fit.model.jitter() > 0) std::printf("%-26s %g, added to the diagonal\n", "jitter", fit.model.jitter());
+  std::printf("%-26s %.4f nats\n", fit.evidence_name(), fit.evidence);
+  if (fit.left_out.size() > 0) std::printf("%-26s %.4f nats\n", "log density, leave-one-out", fit.left_out.sum());
+  if (fit.jitter > 0) std::printf("%-26s %g, added to the diagonal\n", "jitter", fit.jitter);
   std::printf("\n%s\n", fixed ? "hyperparameters as they were given" : summary::in_words(fit.report).c_str());
   summary::print_events(fit.report);
 }
 
-std::string json(const Fit<Posterior>& fit, const Table& table, const std::string& which, bool fixed,
-                 const ProcessPrediction<Posterior>* predicted) {
+std::string json(const Fitted& fit, const Table& table, const std::string& which, bool fixed,
+                 const Predicted* predicted) {
   std::string lengths, others;
-  for (const Hyperparameter& one : described(fit.model.prior())) {
+  for (const Hyperparameter& one : described(fit)) {
     if (one.name.starts_with("length scale")) {
       lengths += (lengths.empty() ? "" : ", ") + text::shortest(one.value);
     } else {
       others += ", " + text::json_string(one.name == "level" ? "mean" : one.name) + ": " + text::shortest(one.value);
     }
   }
-  std::string result =
-      "{\n  \"kernel\": " + text::json_string(which) + ",\n  \"observations\": " + std::to_string(fit.model.size()) +
-      ",\n  \"response\": " + text::json_string(table.response) + ",\n  \"hyperparameters\": {\"length_scale\": [" +
-      lengths + "]" + others +
-      "},\n  \"log_marginal_likelihood\": " + text::shortest(fit.model.log_marginal_likelihood()) +
-      ",\n  \"leave_one_out_log_density\": " + text::shortest(fit.model.leave_one_out().log_density.sum()) +
-      ",\n  \"jitter\": " + text::shortest(fit.model.jitter()) +
-      ",\n  \"status\": " + text::json_string(fixed ? "fixed" : to_string(fit.report.status)) +
-      ",\n  \"iterations\": " + std::to_string(fit.report.iterations) +
-      ",\n  \"events\": " + summary::json_events(fit.report);
+  std::string result = "{\n  \"kernel\": " + text::json_string(which) +
+                       ",\n  \"observations\": " + std::to_string(fit.observations) +
+                       ",\n  \"response\": " + text::json_string(table.response) +
+                       ",\n  \"hyperparameters\": {\"length_scale\": [" + lengths + "]" + others + "}";
+  if (fit.inducing > 0) {
+    result += ",\n  \"inducing_inputs\": " + std::to_string(fit.inducing) +
+              ",\n  \"evidence_bound\": " + text::shortest(fit.evidence);
+  } else {
+    result += ",\n  \"log_marginal_likelihood\": " + text::shortest(fit.evidence) +
+              ",\n  \"leave_one_out_log_density\": " + text::shortest(fit.left_out.sum());
+  }
+  result += ",\n  \"jitter\": " + text::shortest(fit.jitter) +
+            ",\n  \"status\": " + text::json_string(fixed ? "fixed" : to_string(fit.report.status)) +
+            ",\n  \"iterations\": " + std::to_string(fit.report.iterations) +
+            ",\n  \"events\": " + summary::json_events(fit.report);
   if (predicted) {
-    const Eigen::VectorXd variance = predicted->variance();
-    result += ",\n  \"predictions\": {\"mean\": " + summary::json_list(predicted->mean()) +
-              ", \"variance\": " + summary::json_list(variance) + ", \"variance_with_noise\": " +
-              summary::json_list(Eigen::VectorXd(variance.array() + fit.model.noise())) + "}";
+    result += ",\n  \"predictions\": {\"mean\": " + summary::json_list(predicted->mean) +
+              ", \"variance\": " + summary::json_list(predicted->variance) + ", \"variance_with_noise\": " +
+              summary::json_list(Eigen::VectorXd(predicted->variance.array() + fit.noise)) + "}";
   }
   return result + "\n}\n";
 }
 
 constexpr double nine_tenths = 1.6448536269514722;  // deviations on either side
 
-void write_predictions(const Eigen::MatrixXd& x, const ProcessPrediction<Posterior>& predicted, double noise,
-                       const Table& table, const std::string& path) {
+void write_predictions(const Eigen::MatrixXd& x, const Predicted& predicted, double noise, const Table& table,
+                       const std::string& path) {
   std::string lines;
   for (std::string name : table.covariates) {
     for (std::size_t at = 0; (at = name.find('"', at)) != name.npos; at += 2) name.insert(at, 1, '"');
     lines += "\"" + name + "\",";
   }
   lines += "mean,variance,variance_with_noise,low,high";
-  const Eigen::VectorXd mean = predicted.mean(), variance = predicted.variance();
+  const Eigen::VectorXd &mean = predicted.mean, &variance = predicted.variance;
   for (Index i = 0; i < x.cols(); ++i) {
     lines += '\n';
     for (Index j = 0; j < x.rows(); ++j) lines += text::shortest(x(j, i)) + ',';
@@ -228,9 +252,9 @@ void write_predictions(const Eigen::MatrixXd& x, const ProcessPrediction<Posteri
   write(path, lines + '\n');
 }
 
-void draw(const Posterior& posterior, const Table& table, const std::string& title, const std::string& path) {
-  const std::string subtitle = text::counted(posterior.size(), "observation") + ", log marginal likelihood " +
-                               text::decimal(posterior.log_marginal_likelihood(), 2);
+void draw(const Fitted& fit, const Table& table, const std::string& title, const std::string& path) {
+  const std::string subtitle = text::counted(fit.observations, "observation") + ", " + fit.evidence_name() + " " +
+                               text::decimal(fit.evidence, 2);
   plot::Figure figure(830, 540, title, subtitle);
   const plot::Box box{90, 84, 490, 380};
   const Eigen::VectorXd y = table.y.transpose();
@@ -238,10 +262,10 @@ void draw(const Posterior& posterior, const Table& table, const std::string& tit
     const Eigen::VectorXd x = table.x.row(0).transpose();
     const plot::Range across = plot::around(x);
     const Eigen::VectorXd at = Eigen::VectorXd::LinSpaced(400, across.low, across.high);
-    const auto predicted = posterior.predict(Eigen::RowVectorXd(at.transpose()));
-    const Eigen::VectorXd mean = predicted.mean(), variance = predicted.variance();
+    const Predicted predicted = fit.predict(at.transpose());
+    const Eigen::VectorXd &mean = predicted.mean, &variance = predicted.variance;
     const Eigen::VectorXd of_f = nine_tenths * variance.cwiseSqrt();
-    const Eigen::VectorXd of_y = nine_tenths * (variance.array() + posterior.noise()).sqrt();
+    const Eigen::VectorXd of_y = nine_tenths * (variance.array() + fit.noise).sqrt();
     plot::Panel panel(
         box, across,
         plot::Range{y.minCoeff(), y.maxCoeff()}.with((mean - of_y).minCoeff(), (mean + of_y).maxCoeff()).wider());
@@ -255,16 +279,84 @@ void draw(const Posterior& posterior, const Table& table, const std::string& tit
     figure.legend_line(606, 118, plot::stroke("#a9cbe2", 10), "f, 5 to 95 %");
     figure.legend_line(606, 140, plot::stroke("#dedee2", 10), "observations, 5 to 95 %");
   } else {
-    const Eigen::VectorXd mean = posterior.leave_one_out().mean;
+    const bool sparse = fit.inducing > 0;
+    const Eigen::VectorXd mean = sparse ? fit.predict(table.x).mean : fit.left_out_mean;
     plot::Panel panel(box, plot::around(mean), plot::around(y));
     panel.points(mean, y, plot::colour(0), y.size() > 1000 ? 1.5 : 2.6);
     const Eigen::Vector2d ends(std::max(mean.minCoeff(), y.minCoeff()), std::min(mean.maxCoeff(), y.maxCoeff()));
     panel.line(ends, ends, plot::stroke("#222222", 1.5, "6 4"));
-    panel.axes("mean given the other observations", text::shortened(table.response, 40));
+    panel.axes(sparse ? "fitted mean" : "mean given the other observations", text::shortened(table.response, 40));
     figure.add(panel);
     figure.legend_line(606, 96, plot::stroke("#222222", 1.5, "6 4"), "response = mean");
   }
   if (!figure.save(path)) throw UsageError("cannot write to '" + path + "'");
+}
+
+// --- the work -----------------------------------------------------------------------------------------------------------
+
+Fitted fit_exact(const Process& process, const Table& table, const HyperparameterOptions& options, bool fixed) {
+  const Regression data(table.x, table.y);
+  using Posterior = ConditionedProcess<AnyKernel, ConstantMean>;
+  const Fit<Posterior> fit =
+      fixed ? Fit<Posterior>{process.condition(data), {}} : fit_gaussian_process(process, data, options);
+  const auto left_out = fit.model.leave_one_out();
+  Fitted result;
+  fit.model.prior().name(result.names);
+  result.hyperparameters = hyperparameters(fit.model.prior());
+  result.observations = fit.model.size();
+  result.evidence = fit.model.log_marginal_likelihood();
+  result.left_out = left_out.log_density;
+  result.left_out_mean = left_out.mean;
+  result.noise = fit.model.noise();
+  result.jitter = fit.model.jitter();
+  result.report = fit.report;
+  result.predict = [posterior = fit.model](const Eigen::MatrixXd& x) {
+    const auto predicted = posterior.predict(x);
+    return Predicted{predicted.mean(), predicted.variance()};
+  };
+  return result;
+}
+
+/// A sparse process has mean zero: a constant mean is that of the response.
+Fitted fit_sparse(const Process& process, const Table& table, Index inducing, const SparseFitOptions& options,
+                  bool fixed) {
+  const double level = process.mean().level();
+  const Eigen::RowVectorXd y = table.y.array() - level;
+  const Regression data(table.x, y);
+  const Eigen::MatrixXd inputs = kmeans_inducing_points(table.x, inducing, options.seed);
+  const SparseProcess<AnyKernel> start(InducingBasis<AnyKernel>(process.kernel(), inputs), process.noise());
+  Fit<SparseProcess<AnyKernel>> fit{start, {}};
+  if (fixed) {
+    const InducingStatistics s = start.learn(data, options.threads);
+    start.maximize(s, fit.model);
+    fit.report.objective = fit.model.objective(s);
+  } else {
+    fit = fit_sparse_process(start, data, options);
+  }
+  Fitted result;
+  fit.model.basis().kernel().name(result.names);
+  result.names.emplace_back("log noise");
+  result.names.emplace_back("level");
+  result.hyperparameters.resize(fit.model.parameters() + 1);
+  result.hyperparameters << hyperparameters(fit.model), level;
+  result.observations = table.x.cols();
+  result.inducing = inducing;
+  result.evidence = fit.report.objective;
+  result.noise = fit.model.noise();
+  result.jitter = fit.model.basis().jitter();
+  result.report = fit.report;
+  result.predict = [level, model = fit.model](const Eigen::MatrixXd& x) {
+    Predicted all{Eigen::VectorXd(x.cols()), Eigen::VectorXd(x.cols())};
+    constexpr Index most = 1000;
+    for (Index first = 0; first < x.cols(); first += most) {
+      const Index count = std::min(most, x.cols() - first);
+      const auto part = model.predict(x.middleCols(first, count));
+      all.mean.segment(first, count) = part.mean().array() + level;
+      all.variance.segment(first, count) = part.variance();
+    }
+    return all;
+  };
+  return result;
 }
 
 int gp_regression(int argc, char** argv) {
@@ -280,6 +372,8 @@ int gp_regression(int argc, char** argv) {
                            {"--alpha", "A"},
                            {"--period", "P"},
                            {"--fixed", ""},
+                           {"--sparse", "M"},
+                           {"--threads", "T"},
                            {"--mean", "zero|constant"},
                            {"--restarts", "R"},
                            {"--seed", "S"},
@@ -323,20 +417,26 @@ int gp_regression(int argc, char** argv) {
   }
 
   const bool fixed = given.contains("--fixed");
-  const Regression data(table.x, table.y);
   const HyperparameterOptions options = search_options(given, process);
-  const Fit<Posterior> fit =
-      fixed ? Fit<Posterior>{process.condition(data), {}} : fit_gaussian_process(process, data, options);
-  const auto predicted = fit.model.predict(wanted);
+  const auto inducing = value_or<Index>(given, "--sparse", 0, 1, 100'000);
+  SparseFitOptions sparse;
+  sparse.restarts = value_or<Index>(given, "--restarts", 1, 1, 10'000);
+  sparse.threads = value_or<int>(given, "--threads", 1, 1, 4096);
+  sparse.seed = options.seed;
+  const Fitted fit =
+      inducing > 0 ? fit_sparse(process, table, inducing, sparse, fixed) : fit_exact(process, table, options, fixed);
+  const bool wanted_at = given.contains("--predict");
+  Predicted predicted;
+  if (wanted_at || !output.empty()) predicted = fit.predict(wanted);
   if (given.contains("--json")) {
-    std::printf("%s", json(fit, table, which, fixed, given.contains("--predict") ? &predicted : nullptr).c_str());
+    std::printf("%s", json(fit, table, which, fixed, wanted_at ? &predicted : nullptr).c_str());
   } else {
     print_summary(fit, table, path, fixed);
   }
   if (std::fflush(stdout) != 0) throw UsageError("cannot write to the standard output");
-  if (!output.empty()) write_predictions(wanted, predicted, fit.model.noise(), table, output);
+  if (!output.empty()) write_predictions(wanted, predicted, fit.noise, table, output);
   if (!picture.empty()) {
-    draw(fit.model, table, "Gaussian process of " + std::filesystem::path(path).filename().string(), picture);
+    draw(fit, table, "Gaussian process of " + std::filesystem::path(path).filename().string(), picture);
   }
   return 0;
 }
