@@ -198,3 +198,18 @@ defect 'mean of a process forgotten in predictions' 'process' 'prior().mean().fi
 defect 'predicted variance of the prior' 'process' \
   'mine = (mine - cross.colwise().squaredNorm().transpose()).cwiseMax(0.0);' \
   'mine = (mine - 0 * cross.colwise().squaredNorm().transpose()).cwiseMax(0.0);'
+
+# Sparse and Markov processes
+defect 'bound without what inducing inputs leave out' 'approximate' \
+  'if (bound_ == SparseBound::titsias) sum.rest += s.precision(i) * s.rest(i);' ''
+defect 'divergence without the mean of the inducing values' 'approximate' \
+  '(covariance.diagonal().sum() + mean_.squaredNorm() - m + precision_.log_determinant())' \
+  '(covariance.diagonal().sum() - m + precision_.log_determinant())'
+defect 'gradient of features of half the variance' 'approximate' \
+  'cross.col(i) = precision * cross.col(i) - 2 * g * phi.col(i);' 'cross.col(i) = precision * cross.col(i) - g * phi.col(i);'
+defect 'variance without what inducing inputs leave out' 'approximate' \
+  'return rest_ + whitened_.colwise().squaredNorm().transpose();' 'return whitened_.colwise().squaredNorm().transpose();'
+defect 'filter that forgets the noise of an observation' 'approximate' \
+  'column_ = -noise * gain_;' 'column_ = 0 * noise * gain_;'
+defect 'smoother that forgets later observations' 'approximate' 'mean(q) += z.col(q - first).dot(r_);' ''
+defect 'gradient of the noise without the errors' 'approximate' 'return 0.5 * (e * e - d);' 'return -0.5 * d;'

@@ -298,6 +298,82 @@ void run(std::uint64_t seed) {
   report("kernel", testing::kernel_laws(AnyKernel(ChangePoint(ard, AnyKernel(LinearKernel()), 0.2, 2, 1)), few));
   report("process", testing::process_laws(GaussianProcess<AnyKernel, ConstantMean>(ard, 0.3, ConstantMean(2)), x, y));
 }
+#elif defined(PART_approximate)
+#include "emulsion/kernels/combined.hpp"
+#include "emulsion/kernels/matern.hpp"
+#include "emulsion/kernels/periodic.hpp"
+#include "emulsion/processes/gaussian_process.hpp"
+#include "emulsion/processes/markov_process.hpp"
+#include "emulsion/processes/sparse_evidence.hpp"
+/// A sparse process beside the exact one, and its gradient beside differences.
+std::vector<std::string> sparse_laws(const Eigen::MatrixXd& x, const Eigen::MatrixXd& y) {
+  testing::Findings laws(0);
+  const Matern32 kernel(1.3, 0.9);
+  const Regression data(x, y);
+  const auto exact = GaussianProcess(kernel, 0.2).condition(data);
+  const auto bound = [&](const SparseProcess<Matern32>& p) {
+    const InducingStatistics s = p.learn(data);
+    SparseProcess<Matern32> next = p;
+    p.maximize(s, next);
+    return next.objective(s);
+  };
+  for (const SparseBound kind : {SparseBound::titsias, SparseBound::fitc}) {
+    const SparseProcess<Matern32> all(InducingBasis<Matern32>(kernel, x), 0.2, kind);
+    laws.expect_near(bound(all), exact.log_marginal_likelihood(), 1e-6, "with all inputs the bound is the likelihood");
+    laws.expect_near(all.condition(data).predict(x.leftCols(1)).variance()(0),
+                     exact.predict(x.leftCols(1)).variance()(0), 1e-6, "with all inputs the variance is the exact one");
+    const SparseProcess<Matern32> few(InducingBasis<Matern32>(kernel, x.leftCols(4)), 0.2, kind);
+    const Eigen::VectorXd v = hyperparameters(few), g = sparse_evidence(few, data).gradient;
+    if (kind == SparseBound::titsias) {
+      laws.expect_at_most(bound(few), exact.log_marginal_likelihood(), 0, "a bound below the likelihood");
+    }
+    const Eigen::MatrixXd far = Eigen::MatrixXd::Constant(1, 1, 50);
+    laws.expect_near(few.condition(data).predict(far).variance()(0), 1.3, 1e-9, "far away the variance is the prior's");
+    for (Index p = 0; p < v.size(); ++p) {
+      const auto at = [&](double step) {
+        Eigen::VectorXd u = v;
+        u(p) += step;
+        SparseProcess<Matern32> moved = few;
+        Index first = 0;
+        moved.unpack(u, first);
+        return bound(moved);
+      };
+      laws.expect_near(g(p), (at(1e-5) - at(-1e-5)) / 2e-5, 1e-4, "the gradient of a bound is that of differences");
+    }
+  }
+  return std::move(laws).broken();
+}
+/// A Markov process beside the exact process of the same kernel.
+template <class K>
+std::vector<std::string> markov_laws(const K& kernel, const Eigen::MatrixXd& t, const Eigen::MatrixXd& y) {
+  testing::Findings laws(0);
+  const Regression data(t, y);
+  const auto exact = GaussianProcess<K>(kernel, 0.2).condition(data);
+  const auto markov = MarkovProcess<K>(kernel, 0.2, {.harmonic_error = 1e-12}).condition(data);
+  laws.expect_near(markov.log_marginal_likelihood(), exact.log_marginal_likelihood(), 1e-7, "the exact likelihood");
+  const Eigen::VectorXd a = markov.gradient(), b = exact.gradient();
+  for (Index p = 0; p < b.size(); ++p) laws.expect_near(a(p), b(p), 1e-5, "the exact gradient");
+  Eigen::MatrixXd at(1, 5);
+  at << -1, t(0, 0), t(0, 1) + 0.1, 0.5, 30;
+  const auto found = markov.predict(at);
+  const auto told = exact.predict(at);
+  for (Index i = 0; i < at.cols(); ++i) {
+    laws.expect_near(found.mean()(i), told.mean()(i), 1e-7, "the exact mean");
+    laws.expect_near(found.variance()(i), told.variance()(i), 1e-7, "the exact variance");
+  }
+  return std::move(laws).broken();
+}
+void run(std::uint64_t seed) {
+  Rng rng(seed);
+  Eigen::MatrixXd x(1, 14), y(1, 14);
+  for (Index i = 0; i < x.size(); ++i) {
+    x(0, i) = 6 * rng.uniform();
+    y(0, i) = x(0, i) - 3 + 0.5 * rng.normal();
+  }
+  report("sparse", sparse_laws(x, y));
+  report("markov", markov_laws(Matern52(0.9, 1.4), x, y));
+  report("markov", markov_laws(Periodic(1.1, 1.5, 1.9) * Matern12(1, 9), x, y));
+}
 #endif
 
 int main() {
