@@ -111,7 +111,7 @@ class SparseProcess {
   double objective(const Statistics& sum) const {
     const Eigen::MatrixXd covariance = precision_.inverse_lower();
     const Eigen::VectorXd fitted = sum.gram.template selfadjointView<Eigen::Lower>() * mean_;
-    const double m = static_cast<double>(basis_.size());
+    const auto m = static_cast<double>(basis_.size());
     double trace = 0;  // tr(G B^-1), from two lower triangles
     for (Index j = 0; j < basis_.size(); ++j) {
       trace += sum.gram(j, j) * covariance(j, j);

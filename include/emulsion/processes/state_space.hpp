@@ -56,7 +56,7 @@ struct MaternForm {
   static Index harmonics(const Stationary<Shape>&, double) { return 0; }
   static MarkovTerms terms(const Stationary<Shape>& k, const StateSpaceOptions&) {
     k.check(1);
-    const double nu2 = static_cast<double>(2 * Order - 1);
+    const auto nu2 = static_cast<double>(2 * Order - 1);
     MarkovTerm term{.variance = k.variance(), .rate = std::sqrt(nu2) / k.length_scales()(0), .order = Order};
     term.derivative.setZero(2, 3);
     term.derivative(0, 0) = 1;
