@@ -104,6 +104,8 @@ TEST_CASE("the optimum of the hyperparameters is the reference's") {
   CHECK(fit.model.gradient().norm() < 1e-2);
   CHECK(fit.report.restarts.front() == fit.report.objective);
   CHECK(fit.report.best_reached >= 1);
+  CHECK(fit.report.distance < 1e-7);
+  CHECK(fit.report.distance > -1e-12);
 }
 
 TEST_CASE("the gradient is that of finite differences, with weights, own noises and a mean") {

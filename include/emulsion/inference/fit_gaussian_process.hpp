@@ -59,6 +59,7 @@ Fit<ConditionedProcess<K, Mean>> fit_gaussian_process(const GaussianProcess<K, M
   const HyperparameterSearch search = search_hyperparameters(evidence, hyperparameters(prior), options, spread_of);
 
   Report report = search.report;
+  report.distance /= data.total_weight();
   if (search.at.size() == 0 && prior.parameters() > 0) {
     report.events.push_back({.kind = EventKind::not_finite,
                              .text = "the log marginal likelihood is not finite at any of the starts: the process is "

@@ -197,7 +197,7 @@ Fit<ConditionedMarkovProcess<K>> fit_markov_process(const MarkovProcess<K>& prio
   report.status = best.found.status;
   report.iterations = best.found.iterations;
   report.objective = best.found.value;
-  report.distance = std::numeric_limits<double>::quiet_NaN();
+  report.distance = best.found.remaining / static_cast<double>(start.size());
   report.trace = {start.log_marginal_likelihood(), best.found.value};
   if (best.found.status == Status::failed) {
     report.events.push_back(

@@ -83,7 +83,7 @@ template <Kernel K>
       std::count_if(report.restarts.begin(), report.restarts.end(), [&](double value) { return value >= close; });
   report.status = best.status;
   report.iterations = best.iterations;
-  report.distance = std::numeric_limits<double>::quiet_NaN();
+  report.distance = best.remaining / seen.total_weight();
 
   SparseProcess<K> model = start;
   Index at = 0;

@@ -22,6 +22,7 @@ struct Maximum {
   Eigen::VectorXd at;
   Eigen::VectorXd gradient;
   double value = 0;
+  double remaining = 0;  ///< what a quadratic of the curvature found has still to give; NaN before there is one
   Index iterations = 0;
   Index evaluations = 0;
   Status status = Status::iteration_limit;
@@ -64,6 +65,7 @@ template <class F>
       direction += (alpha[i] - changes[i].dot(direction) / steps[i].dot(changes[i])) * steps[i];
     }
     const double slope = direction.dot(best.gradient);
+    best.remaining = steps.empty() ? std::numeric_limits<double>::quiet_NaN() : 0.5 * slope;
     // Half of it is what a quadratic with this Hessian still has to give.
     if (!steps.empty() && quiet(0.5 * slope)) {
       best.status = Status::converged;

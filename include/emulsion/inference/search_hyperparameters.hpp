@@ -50,7 +50,7 @@ inline void check(const HyperparameterOptions& options, Index parameters) {
 /// Where hyperparameters are best, and how they were found.
 struct HyperparameterSearch {
   Eigen::VectorXd at;  ///< empty where no start was admissible
-  Report report = {};
+  Report report = {};  ///< its distance is the total in nats
 };
 
 /// Maximizes log evidence (v) + log prior (v) by L-BFGS from several starts.
@@ -102,12 +102,12 @@ template <class Evidence>
     best.report.objective = found.value;
     best.report.iterations = found.iterations;
     best.report.status = found.status;
+    best.report.distance = found.remaining;
   }
   auto& values = best.report.restarts;
   std::sort(values.rbegin(), values.rend());
   const double slack = 1e-6 * (1 + std::abs(best.report.objective));
   for (const double value : values) best.report.best_reached += value >= best.report.objective - slack ? 1 : 0;
-  best.report.distance = std::numeric_limits<double>::quiet_NaN();
   return best;
 }
 
