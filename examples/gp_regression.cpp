@@ -323,7 +323,7 @@ Fitted fit_sparse(const Process& process, const Table& table, Index inducing, co
   const double level = process.mean().level();
   const Eigen::RowVectorXd y = table.y.array() - level;
   const Regression data(table.x, y);
-  const Eigen::MatrixXd inputs = kmeans_inducing_points(table.x, inducing, options.seed);
+  const Eigen::MatrixXd inputs = kmeans_inducing_points(table.x, inducing, options.search.seed);
   const SparseProcess<AnyKernel> start(InducingBasis<AnyKernel>(process.kernel(), inputs), process.noise());
   Fit<SparseProcess<AnyKernel>> fit{start, {}};
   if (fixed) {
@@ -420,9 +420,9 @@ int gp_regression(int argc, char** argv) {
   const HyperparameterOptions options = search_options(given, process);
   const auto inducing = value_or<Index>(given, "--sparse", 0, 1, 100'000);
   SparseFitOptions sparse;
-  sparse.restarts = value_or<Index>(given, "--restarts", 1, 1, 10'000);
+  sparse.search.restarts = value_or<int>(given, "--restarts", 1, 1, 10'000);
   sparse.threads = value_or<int>(given, "--threads", 1, 1, 4096);
-  sparse.seed = options.seed;
+  sparse.search.seed = options.seed;
   const Fitted fit =
       inducing > 0 ? fit_sparse(process, table, inducing, sparse, fixed) : fit_exact(process, table, options, fixed);
   const bool wanted_at = given.contains("--predict");

@@ -238,18 +238,21 @@ TEST_CASE("greedy inducing points are those of most conditional variance, and no
 TEST_CASE("hyperparameters of a sparse process with an inducing input everywhere are those of the exact one") {
   const Curve data;
   const Regression all(data.x, data.y);
-  const auto fit = fit_sparse_process(process(data.x), all, {.restarts = 2, .spread = 0.3});
+  const auto fit = fit_sparse_process(process(data.x), all, {.search = {.restarts = 2, .spread = 0.3}});
   REQUIRE(fit.report.status == Status::converged);
   // Known to the jitter of k(Z, Z) and the tolerance of the search.
   REQUIRE(std::abs(fit.report.objective + 0.09415289167194629) < 1e-5);
   REQUIRE(std::abs(fit.report.objective - fit.report.restarts.front()) < 1e-9);
   REQUIRE(std::abs(fit.model.noise() - 0.00851016235170117) < 1e-4);
-  const auto fewer = fit_sparse_process(process(three()), all, {.restarts = 1, .subsample = 8, .seed = 3});
+  const auto fewer = fit_sparse_process(process(three()), all, {.search = {.restarts = 1, .seed = 3}, .subsample = 8});
   REQUIRE(fewer.report.objective < fit.report.objective + 1e-5);
-  const auto three_fit = fit_sparse_process(process(three()), all, {.restarts = 1});
+  const auto three_fit = fit_sparse_process(process(three()), all, {.search = {.restarts = 1}});
   REQUIRE(sparse_evidence(three_fit.model, all).gradient.norm() < 1e-2);
   REQUIRE(three_fit.report.objective >= fewer.report.objective - 1e-6);
-  REQUIRE_THROWS_AS(fit_sparse_process(process(three()), all, {.restarts = 0}), InvalidArgument);
+  REQUIRE_THROWS_AS(fit_sparse_process(process(three()), all, {.search = {.restarts = 0}}), InvalidArgument);
+  HyperparameterOptions held{.restarts = 1};
+  held.prior = {Eigen::Vector3d(0, 0, std::log(0.02)), Eigen::Vector3d(10, 10, 0)};
+  REQUIRE(std::abs(fit_sparse_process(process(three()), all, {.search = held}).model.noise() - 0.02) < 1e-12);
   REQUIRE_THROWS_AS(fit_sparse_process(process(three()), all, {.subsample = 11}), InvalidArgument);
 }
 
