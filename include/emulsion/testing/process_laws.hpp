@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "emulsion/core/constants.hpp"
+#include "emulsion/core/linear_algebra.hpp"
 #include "emulsion/data/regression.hpp"
 #include "emulsion/kernels/kernel.hpp"
 #include "emulsion/testing/laws.hpp"
