@@ -103,7 +103,8 @@ TEST_CASE("a sample leaves out weight zero, is drawn without replacement and sta
   CHECK(std::adjacent_find(chosen.begin(), chosen.end()) == chosen.end());
   CHECK(draw_indices(data, 10'000, rng).size() == 600);
 
-  const Sample sample = standardised(data.gather(draw_indices(data, 10'000, rng)), *frame_of(data, false));
+  const auto counted = data.gather(draw_indices(data, 10'000, rng));
+  const Sample sample = standardised(counted, *frame_of(data, false), 10'000, rng);
   CHECK(sample.y.cols() == 600);
   CHECK(sample.y.cwiseAbs().maxCoeff() < 10);
   const MatrixXd y = sphering(sample) * sample.y;
@@ -249,7 +250,7 @@ TEST_CASE("starts of regressions: through p + 1 observations, whatever the units
   }
   const Regression data(x, y);
   const auto frame = frame_of(data, false);
-  const Sample sample = standardised(data, *frame);
+  const Sample sample = standardised(data, *frame, n, rng);
   const RegressionStarts starts(sample, 2, 2);
   const NearestMap nearest{*frame, starts.regressions(3, rng), 1.0};
   MatrixXd shares(n, 3);
@@ -261,7 +262,7 @@ TEST_CASE("starts of regressions: through p + 1 observations, whatever the units
   const MatrixXd z = MatrixXd::Random(1, n);
   const Regression gated(x, y, z);
   const auto gated_frame = frame_of(gated, false);
-  const Sample with_z = standardised(gated, *gated_frame);
+  const Sample with_z = standardised(gated, *gated_frame, n, rng);
   const NearestMap by_z{*gated_frame, RegressionStarts(with_z, 2, 2).covariates(2, rng), 0};
   MatrixXd hard(n, 2);
   by_z(gated, hard);

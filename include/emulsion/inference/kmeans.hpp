@@ -41,29 +41,19 @@ template <class D>
   return chosen;
 }
 
-/// `size` observations of `x`, number at(i) the i-th, in standardised coordinates.
-template <class D, class At>
-[[gnu::cold]] Sample standardised(const D& x, const Frame& frame, Index size, const At& at) {
+/// The observations of `x` in standardised coordinates; of more than `most`, so many drawn at random.
+template <class D>
+[[gnu::cold]] Sample standardised(const D& x, const Frame& frame, Index most, Rng& rng) {
+  std::vector<Index> chosen;
+  if (x.size() > most) chosen = draw_indices(x, most, rng);
+  const Index size = x.size() > most ? static_cast<Index>(chosen.size()) : x.size();
   Sample sample{Eigen::MatrixXd(x.dimension(), size), Eigen::VectorXd(size)};
   for (Index i = 0; i < size; ++i) {
-    const Index from = at(i);
+    const Index from = chosen.empty() ? i : chosen[static_cast<std::size_t>(i)];
     for (Index j = 0; j < x.dimension(); ++j) sample.y(j, i) = frame.standardised(static_cast<double>(x(j, from)), j);
     sample.weights(i) = x.weight(from);
   }
   return sample;
-}
-/// All of them.
-template <class D>
-Sample standardised(const D& x, const Frame& frame) {
-  return standardised(x, frame, x.size(), [](Index i) { return i; });
-}
-/// At most `most`, drawn at random.
-template <class D>
-[[gnu::cold]] Sample drawn_standardised(const D& x, const Frame& frame, Index most, Rng& rng) {
-  if (x.size() <= most) return standardised(x, frame);
-  const std::vector<Index> chosen = draw_indices(x, most, rng);
-  return standardised(x, frame, static_cast<Index>(chosen.size()),
-                      [&](Index i) { return chosen[static_cast<std::size_t>(i)]; });
 }
 
 /// Lower triangular matrix that gives the sample unit covariance; the identity where the sample has none (too few

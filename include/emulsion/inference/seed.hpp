@@ -202,12 +202,12 @@ template <class Gate, class Bank, class... Terms>
         }
       }
     } else {
-      Sample sample = drawn_standardised(part, nearest.frame, centres_sample(x.dimension()), rng);
+      Sample sample = standardised(part, nearest.frame, centres_sample(x.dimension()), rng);
       if (options.sphere) {
         nearest.transform = sphering(sample);
         Eigen::VectorXd before(x.dimension());
         for (Index i = 0; i < sample.y.cols(); ++i) {
-          before = sample.y.col(i);
+          for (Index j = 0; j < before.size(); ++j) before(j) = sample.y(j, i);
           lower_times(nearest.transform, &before(0), &sample.y(0, i));
         }
       }

@@ -152,7 +152,7 @@ struct Replanted {
 template <RegressionData D>
 [[gnu::cold]] NearestMap regression_start(const D& data, Index components, Rng& rng, const SeedOptions& options) {
   NearestMap nearest{*frame_of(data, false), {}, 0};
-  const Sample sample = standardised(data, nearest.frame);
+  const Sample sample = standardised(data, nearest.frame, data.size(), rng);
   const RegressionStarts starts(sample, data.x().dimension(), data.y().dimension());
   nearest.maps = options.start == Start::random_residuals    ? starts.residuals(components, rng)
                  : options.start == Start::random_covariates ? starts.covariates(components, rng)
@@ -168,7 +168,7 @@ template <class Model, RegressionData D>
 [[gnu::cold]] Model replant(const Model& from, const D& data, Rng& rng) {
   const auto components = static_cast<double>(from.size());
   NearestMap place{*frame_of(data, false), {}, 0};
-  const Sample sample = standardised(data, place.frame);
+  const Sample sample = standardised(data, place.frame, data.size(), rng);
   const RegressionStarts starts(sample, data.x().dimension(), data.y().dimension());
   const double kind = rng.uniform();
   place.maps = kind < 0.5    ? starts.regressions(1, rng)
