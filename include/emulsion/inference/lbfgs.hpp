@@ -81,13 +81,13 @@ template <class F>
     }
 
     double low = 0, high = infinity, length = 1, value = 0;
-    bool climbed = false;
+    bool climbed = false, good = false;
     for (int attempt = 0; attempt < 40; ++attempt) {
       at = best.at + length * direction;
       value = f(at, gradient);
       ++best.evaluations;
-      const bool good = std::isfinite(value) && gradient.allFinite() &&
-                        value >= best.value + 1e-4 * length * slope - options.rounding;
+      good = std::isfinite(value) && gradient.allFinite() &&
+             value >= best.value + 1e-4 * length * slope - options.rounding;
       if (!good) high = length;
       else if (gradient.dot(direction) > 0.9 * slope) low = length, climbed = true;
       else {
@@ -98,7 +98,7 @@ template <class F>
       length = high < infinity ? 0.5 * (low + high) : 2 * low;
       if (high - low < 1e-14 * (1 + low)) break;
     }
-    if (climbed && !(value >= best.value - options.rounding)) {  // the last attempt was too long
+    if (climbed && !good) {  // the last attempt was too long: the longest that was not
       at = best.at + low * direction;
       value = f(at, gradient);
       ++best.evaluations;
